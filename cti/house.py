@@ -7,8 +7,9 @@ origin: requirement section 23.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Literal
 from zoneinfo import ZoneInfo
+
+from cti.calls.rings import RingRules
 
 Span = tuple[time, time]  # from, to; a `to` not later than `from` ends the next day
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -33,28 +34,6 @@ class HouseCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RingRules:
-    """How long a caller may be kept waiting: section `[ring]`.
-
-    `cycle` is one burst of ringing and the silence after it: tw 3 s, cn 5 s, us 6 s.
-    """
-
-    cycle: timedelta = timedelta(milliseconds=3000)
-    standard: int = 3
-    apologise_from: int = 5
-    clock: Literal["agent_ring", "customer_wait"] = "agent_ring"
-    short_abandon: timedelta = timedelta(milliseconds=5000)
-
-    def rings(self, rang: timedelta) -> int:
-        """Count the bursts begun in `rang`: the first sounds at 0 s, the second at one cycle.
-
-        Always 1 or more: clocks step back, and less than no time is no time.
-        Source: RING-01 to RING-03, requirement section 21.3.
-        """
-        return max(rang, timedelta()) // self.cycle + 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimit:
     """How long a call of one purpose should last, and must not exceed."""
 
@@ -68,8 +47,8 @@ class House:
 
     card: HouseCard = HouseCard()
     hours: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
-    """Opening hours: `default` and, where they differ, `mon` … `sun`; nothing there: always open."""
-    ring: RingRules = RingRules()
+    """Opening hours: `default` and, where they differ, `mon` … `sun`; none: always open."""
+    ring: RingRules = field(default_factory=RingRules)
     limits: Mapping[str, CallLimit] = field(default_factory=dict)
     overrun_needs_reason: bool = True
     version: str = ""

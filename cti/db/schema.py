@@ -1,0 +1,51 @@
+"""What every table shares: one metadata, exact instants, our own ids.
+
+Each room's `store.py` declares its tables on `metadata`; migrations make them.
+"""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
+from typing_extensions import override
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, stored in UTC with microseconds on every database.
+
+    SQLite's driver drops the zone, so it is put back on reading. A naive value is a
+    bug of ours and raises `TypeError`.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError("an instant without a zone must not be stored")
+        return value.astimezone(UTC)
+
+    @override
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def new_id(at: datetime) -> str:
+    """Make an id that sorts by time: 12 hex digits of milliseconds, 14 of chance."""
+    return f"{int(at.timestamp() * 1000):012x}{secrets.token_hex(7)}"

@@ -1,0 +1,177 @@
+"""What an operator sets: one tree, from a TOML file and the environment (which wins).
+
+`CTI_` and two underscores between levels: `CTI_WEB__PORT=8081`. A secret may come as a file.
+House rules are no settings: they stand in the house file (`cti.house`).
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from typing_extensions import override
+
+from cti.errors import ConfigError
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Part(BaseModel):
+    """A section: an unknown key is an error, never a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PbxSettings(Part):
+    """One Asterisk."""
+
+    name: str = Field("main", pattern=r"^[a-z0-9-]{1,32}$", description="Our name for this PBX.")
+    host: str = Field("127.0.0.1", description="Where its AMI listens.")
+    port: int = Field(5038, ge=1, le=65535, description="AMI's TCP port.")
+    user: str = Field("cti", description="The account in manager.conf.")
+    secret: SecretStr = Field(SecretStr(""), description="Its secret; better `secret_file`.")
+    secret_file: Path | None = Field(None, description="A file that holds the secret alone.")
+    systemname: SecretStr = Field(
+        SecretStr(""),
+        description="The secret systemname of asterisk.conf; empty: read from the PBX at login.",
+    )
+    trunks: list[str] = Field(
+        ["PJSIP/trunk*"],
+        description="Where customers come from: shell patterns on channel names without suffix.",
+    )
+    tls: bool = Field(False, description="Speak TLS with AMI.")
+    tls_ca: Path | None = Field(None, description="CA file that signed its certificate.")
+    connect_within: Seconds = Field(5.0, description="Seconds to connect, and again to log in.")
+    ping_every: Seconds = Field(2.0, description="Ask the PBX this often whether it is there.")
+    ping_within: Seconds = Field(5.0, description="No answer for this long: the link is dead.")
+
+    def read_secret(self) -> str:
+        """Give the AMI secret; the file wins. Raises `ConfigError`."""
+        if self.secret_file is None:
+            return self.secret.get_secret_value()
+        try:
+            return self.secret_file.read_text(encoding="utf-8").strip()
+        except OSError as fault:
+            raise ConfigError(
+                f"pbx {self.name}: cannot read secret_file {self.secret_file}: {fault.strerror}",
+                "create the file with the AMI secret in it, readable by the user cti runs as",
+                code="secret_file",
+            ) from fault
+
+
+class DatabaseSettings(Part):
+    """Where records are kept."""
+
+    url: str = Field(
+        "",
+        description="Empty: SQLite in the data directory. Else postgresql+asyncpg://user@host/name.",
+    )
+    password_file: Path | None = Field(None, description="A file that holds its password alone.")
+
+
+class WebSettings(Part):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback by default.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0: any free one.")
+    public_url: str = Field(
+        "",
+        description="The address that browsers see, as https://cti.example.org; empty: http://host:port.",
+    )
+    origins: list[str] = Field(
+        [], description="Other sites that may open the live channel, as https://crm.example.org."
+    )
+    frame_ancestors: list[str] = Field([], description="Sites that may frame our pages.")
+    session_hours: int = Field(12, ge=1, le=168, description="A login ends after this long.")
+    locale: Literal["en", "zh-Hant", "zh-Hans"] = Field(
+        "en", description="Language for who has chosen none and whose browser names none of ours."
+    )
+
+
+class LogSettings(Part):
+    """What the operator reads."""
+
+    form: Literal["json", "console"] = Field("json", description="One object per line, or lines.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="From here on.")
+
+
+class Settings(BaseSettings):
+    """Everything an operator sets."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CTI_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data: Path = Field(Path("data"), description="Directory of the database and of tokens.")
+    house: Path | None = Field(None, description="The house file; empty: the defaults.")
+    pbx: list[PbxSettings] = Field(
+        default_factory=lambda: [PbxSettings.model_validate({})], description="The PBXs."
+    )
+    database: DatabaseSettings = Field(DatabaseSettings.model_validate({}), description="Records.")
+    web: WebSettings = Field(WebSettings.model_validate({}), description="Pages.")
+    log: LogSettings = Field(LogSettings.model_validate({}), description="Logs.")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Settings":
+        names = [pbx.name for pbx in self.pbx]
+        if len(set(names)) != len(names):
+            raise ValueError("two PBXs have the same name; give each its own `name`")
+        return self
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, and what a test gives over both."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def database_url(self) -> str:
+        """The database's address, without its password."""
+        return self.database.url or f"sqlite+aiosqlite:///{self.data / 'cti.sqlite3'}"
+
+
+def load(file: Path | None = None, **given: Any) -> Settings:
+    """Read the settings from a TOML file and the environment.
+
+    Raises `ConfigError` that names file, key and reason.
+    """
+    if file is not None and not file.is_file():
+        raise ConfigError(
+            f"settings file {file} does not exist",
+            "give --config FILE, or start from config/cti.toml",
+            code="settings_file",
+        )
+
+    class _FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return _FromFile(**given)
+    except ValidationError as fault:
+        lines = [
+            f"{'.'.join(str(part) for part in error['loc']) or 'settings'}: {error['msg']}"
+            for error in fault.errors()
+        ]
+        raise ConfigError(
+            f"settings ({file or 'environment'}): " + "; ".join(lines),
+            "every setting stands in docs/settings.md",
+            code="settings",
+        ) from None
+    except (ValueError, OSError) as fault:
+        raise ConfigError(
+            f"settings file {file}: {fault}",
+            "mend the TOML; config/cti.toml is a valid example",
+            code="settings",
+        ) from fault
