@@ -5,7 +5,7 @@ Each room's `store.py` declares its tables on `metadata`; migrations make them.
 
 import secrets
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
 from typing_extensions import override
@@ -40,7 +40,7 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     @override
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
