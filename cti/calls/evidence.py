@@ -1,0 +1,105 @@
+"""What was seen of a live call, as text and back: so that a new process can go on with it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from cti.calls.facts import Call, Dial, DialEnd, Leg, Mark, Moment, Request, Step, Visit, moment
+from cti.calls.record import CallId
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+_LISTS: Final[dict[str, type[Any]]] = {
+    "begins": Dial,
+    "ends": DialEnd,
+    "steps": Step,
+    "requests": Request,
+    "marks": Mark,
+    "visits": Visit,
+}
+_MOMENTS: Final = ("first", "born", "told", "named", "rang", "moved", "up", "gone")
+_PLAIN: Final = (
+    "id", "channel", "linked", "born_state", "number", "name", "exten", "dialled", "cause",
+    "guessed", "lost",
+)  # fmt: skip
+_FLAGS: Final = ("blind", "blind_open", "torn", "inexact")
+
+
+def dump(call: Call, boot: str) -> str:
+    """Write a live call down as JSON text."""
+    return json.dumps(
+        {
+            "id": call.id,
+            "boot": boot,
+            "names": call.names,
+            "legs": [_leg(leg) for leg in call.legs.values()],
+        }
+        | {flag: True for flag in _FLAGS if getattr(call, flag)},
+        ensure_ascii=True,
+        separators=(",", ":"),
+    )
+
+
+def load(text: str, number: int) -> tuple[Call, str]:
+    """Read a call back, and the boot of its PBX.
+
+    `number` is its place among the calls of the book. Raises ValueError or KeyError if the
+    text is not one of ours.
+    """
+    told = json.loads(text)
+    call = Call(id=CallId(told["id"]), number=number, names=list(told["names"]))
+    for flag in _FLAGS:
+        setattr(call, flag, bool(told.get(flag)))
+    for part in told["legs"]:
+        leg = _leg_back(part)
+        call.legs[leg.id] = leg
+    call.open_legs = sum(leg.gone is None for leg in call.legs.values())
+    if call.open_legs == 0:
+        call.quiet = max((leg.gone for leg in call.legs.values() if leg.gone), default=None)
+    return call, str(told["boot"])
+
+
+def _leg(leg: Leg) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        name: value for name in _PLAIN if (value := getattr(leg, name)) not in (None, False)
+    }
+    told |= {name: _stamp(at) for name in _MOMENTS if (at := getattr(leg, name)) is not None}
+    for name in _LISTS:
+        if facts := getattr(leg, name):
+            told[name] = [[_stamp(fact[0]), *fact[1:]] for fact in facts]
+    if leg.files:
+        told["files"] = [[_stamp(at), file] for at, file in leg.files]
+    if leg.taken_by:
+        told["taken_by"] = sorted(leg.taken_by)
+    return told
+
+
+def _leg_back(told: dict[str, Any]) -> Leg:
+    leg = Leg(
+        id=told["id"],
+        channel=told.get("channel", ""),
+        linked=told.get("linked", ""),
+        first=_moment(told["first"]),
+    )
+    for name in _PLAIN:
+        if name in told:
+            setattr(leg, name, told[name])
+    for name in _MOMENTS:
+        if name in told:
+            setattr(leg, name, _moment(told[name]))
+    for name, kind in _LISTS.items():
+        facts = [kind(_moment(fact[0]), *fact[1:]) for fact in told.get(name, ())]
+        setattr(leg, name, facts)
+    leg.files = [(_moment(at), file) for at, file in told.get("files", ())]
+    leg.taken_by = set(told.get("taken_by", ()))
+    return leg
+
+
+def _stamp(at: Moment) -> list[int | None]:
+    return [None if at.at is None else (at.order - _EPOCH) // _MICRO, at.seq]
+
+
+def _moment(told: list[int | None]) -> Moment:
+    micros, seq = told
+    at = None if micros is None else _EPOCH + micros * _MICRO
+    return moment(at, -abs(seq or 0))

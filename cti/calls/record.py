@@ -1,0 +1,162 @@
+"""What is known of a call, as values: the record that is stored, shown and printed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+CallId = NewType("CallId", str)
+
+
+class Direction(StrEnum):
+    """Where a call came from: a trunk, towards a trunk, or neither."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+class State(StrEnum):
+    """Where a call stands now."""
+
+    MENU = "menu"
+    WAITING = "waiting"
+    RINGING = "ringing"
+    TALKING = "talking"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """What became of a call: a person was connected with the customer, or none."""
+
+    ANSWERED = "answered"
+    MISSED = "missed"
+
+
+class Reason(StrEnum):
+    """Why an inbound call was missed, as far as the stream shows it; the first that fits."""
+
+    UNOBSERVED = "unobserved"
+    PBX_FAULT = "pbx_fault"
+    OUT_OF_HOURS = "out_of_hours"
+    IVR_ABANDON = "ivr_abandon"
+    SHORT_ABANDON = "short_abandon"
+    ALL_BUSY = "all_busy"
+    REJECTED = "rejected"
+    RANG_OUT = "rang_out"
+    ABANDONED_RINGING = "abandoned_ringing"
+    NOT_OFFERED = "not_offered"
+
+
+class OfferOutcome(StrEnum):
+    """What became of one phone that was asked."""
+
+    ANSWERED = "answered"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    CALLER_GAVE_UP = "caller_gave_up"
+    RANG_OUT = "rang_out"
+    REJECTED = "rejected"
+    BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    PICKED_UP_BY_OTHER = "picked_up_by_other"
+    FORWARDED = "forwarded"
+    WITHDRAWN = "withdrawn"
+    UNKNOWN = "unknown"
+
+
+class EndedBy(StrEnum):
+    """Who ended a call: the customer, one of us, or the PBX."""
+
+    CALLER = "caller"
+    AGENT = "agent"
+    PBX = "pbx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    """One phone in a call: `device` is its channel's name without suffix, `agent` what follows `/`.
+
+    On a trunk `agent` is the number dialled.
+    """
+
+    agent: str
+    device: str
+    channel: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRecord:
+    """One phone asked to take a call.
+
+    `ring_ms` is None while it rings, if it never rang, or if it is unknown.
+    """
+
+    phone: Phone
+    began: datetime | None
+    rang: bool
+    rang_at: datetime | None
+    picked_at: datetime | None
+    ended: bool
+    ended_at: datetime | None
+    ring_ms: int | None
+    outcome: OfferOutcome | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitRecord:
+    """One visit to a queue."""
+
+    queue: str
+    joined_at: datetime | None
+    left_at: datetime | None
+    abandoned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkRecord:
+    """The customer and one person in one bridge. `ended_at` is None while they talk."""
+
+    phone: Phone
+    began_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One call as it stands; `over` when nothing will be added. Durations: whole ms, rounded down.
+
+    `caller` and `caller_name` are as the PBX sent them, un-escaped: hostile until cleaned.
+    """
+
+    id: CallId
+    pbx: str
+    boot: str
+    direction: Direction
+    state: State
+    caller: str | None
+    caller_name: str | None
+    dialled: str | None
+    channel: str
+    began: datetime | None
+    seen_at: datetime | None
+    ended_at: datetime | None
+    outcome: Outcome | None
+    reason: Reason | None
+    answered_by: Phone | None
+    answered_at: datetime | None
+    rang_at: datetime | None
+    waiting_since: datetime | None
+    rings: int | None
+    ring_ms: int | None
+    wait_ms: int | None
+    talk_ms: int | None
+    ended_by: EndedBy | None
+    offers: tuple[OfferRecord, ...]
+    visits: tuple[VisitRecord, ...]
+    talks: tuple[TalkRecord, ...]
+    queues: tuple[str, ...]
+    recordings: tuple[str, ...]
+    legs: tuple[str, ...]
+    approximate: bool
+    over: bool

@@ -1,0 +1,404 @@
+"""How is what Asterisk says told in our words? A frame in, an event or nothing out.
+
+Headers: asterisk/main/manager_channels.c, manager_bridges.c, apps/app_queue.c,
+res/parking/parking_manager.c (branches 16 to 22). The caller's text is un-escaped once, by
+header (ast_escape_c); what Asterisk sends as `<unknown>` or `unknown` is None.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from cti.pbx.events import (
+    AgentCalled,
+    AgentCompleted,
+    AgentConnected,
+    AgentRangOut,
+    BridgeEntered,
+    BridgeLeft,
+    DeviceChanged,
+    DialBegun,
+    DialEnded,
+    DialMoved,
+    DialRang,
+    Event,
+    HangupAsked,
+    HungUp,
+    Joined,
+    LegBorn,
+    LegId,
+    LegNamed,
+    LegRang,
+    LegSeen,
+    LegUp,
+    MemberChanged,
+    Originated,
+    PickedUp,
+    QueueAbandoned,
+    QueueJoined,
+    QueueLeft,
+    RecordingNamed,
+    ShutDown,
+    Sight,
+)
+from cti.pbx.frames import Frame
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_PLAIN: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_STATES: Final = {str(state): state for state in range(11)}
+RECORDING: Final = "MIXMONITOR_FILENAME"
+
+
+def translate(frame: Frame) -> Event | None:
+    """Tell one frame in our words; None for what the book needs nothing of. Never raises."""
+    tell = _TELL.get(frame.event)
+    return tell(frame) if tell else None
+
+
+def wanted(event: str) -> bool:
+    """Tell by its name whether a frame can mean anything to us."""
+    return event in _TELL
+
+
+def unescape(text: str) -> str:
+    """Undo Asterisk's C escape, once, from left to right."""
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: _PLAIN.get(found[1], found[1]), text)
+
+
+def stamp(frame: Frame) -> tuple[datetime | None, bool]:
+    """Give when a frame was sent, and whether the PBX said so itself (`timestampevents`)."""
+    text = frame.headers().get("timestamp")
+    if text:
+        whole, _, part = text.partition(".")
+        if whole.isascii() and whole.isdigit() and len(whole) < 12:
+            micros = int(part[:6].ljust(6, "0")) if part.isascii() and part.isdigit() else 0
+            return _EPOCH + timedelta(seconds=int(whole), microseconds=micros), True
+    return frame.arrived, frame.arrived is None
+
+
+def sight(frame: Frame, prefix: str = "") -> Sight | None:
+    """Read the channel that a frame shows under a header prefix; None without its Uniqueid."""
+    told = frame.headers().get
+    leg = told(prefix + "uniqueid")
+    if not leg:
+        return None
+    name = _known(told(prefix + "calleridname"))
+    return Sight(
+        LegId(leg),
+        told(prefix + "linkedid") or "",
+        told(prefix + "channel") or "",
+        _known(told(prefix + "calleridnum")),
+        unescape(name) if name else None,
+        told(prefix + "exten") or None,
+        _STATES.get(told(prefix + "channelstate") or ""),
+    )
+
+
+def _known(text: str | None) -> str | None:
+    return None if text in (None, "", "<unknown>") else text
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _new_channel(frame: Frame) -> Event | None:
+    who = sight(frame)
+    at, exact = stamp(frame)
+    return LegBorn(at=at, exact=exact, who=who) if who else None
+
+
+def _new_state(frame: Frame) -> Event | None:
+    who = sight(frame)
+    if who is None:
+        return None
+    at, exact = stamp(frame)
+    if who.state == 5:
+        return LegRang(at=at, exact=exact, who=who)
+    if who.state == 6:
+        return LegUp(at=at, exact=exact, who=who)
+    return LegSeen(at=at, exact=exact, who=who)
+
+
+def _new_caller_id(frame: Frame) -> Event | None:
+    who = sight(frame)
+    at, exact = stamp(frame)
+    return LegNamed(at=at, exact=exact, who=who) if who else None
+
+
+def _seen(frame: Frame) -> Event | None:
+    who = sight(frame)
+    at, exact = stamp(frame)
+    return LegSeen(at=at, exact=exact, who=who) if who else None
+
+
+def _dial_begin(frame: Frame) -> Event | None:
+    dest = sight(frame, "dest")
+    if dest is None:
+        return None
+    at, exact = stamp(frame)
+    return DialBegun(
+        at=at,
+        exact=exact,
+        caller=sight(frame),
+        dest=dest,
+        dialled=frame.headers().get("dialstring") or None,
+    )
+
+
+def _dial_state(frame: Frame) -> Event | None:
+    dest = sight(frame, "dest")
+    if dest is None:
+        return None
+    at, exact = stamp(frame)
+    status = frame.headers().get("dialstatus")
+    if status == "RINGING":
+        return DialRang(at=at, exact=exact, caller=sight(frame), dest=dest)
+    if status == "PROGRESS":
+        return DialMoved(at=at, exact=exact, caller=sight(frame), dest=dest)
+    return LegSeen(at=at, exact=exact, who=dest)
+
+
+def _dial_end(frame: Frame) -> Event | None:
+    dest = sight(frame, "dest")
+    if dest is None:
+        return None
+    at, exact = stamp(frame)
+    return DialEnded(
+        at=at,
+        exact=exact,
+        caller=sight(frame),
+        dest=dest,
+        status=frame.headers().get("dialstatus") or "",
+        forward=frame.headers().get("forward") or None,
+    )
+
+
+def _queue(kind: type[QueueJoined | QueueLeft | QueueAbandoned]) -> Callable[[Frame], Event | None]:
+    def tell(frame: Frame) -> Event | None:
+        who = sight(frame)
+        at, exact = stamp(frame)
+        queue = frame.headers().get("queue") or ""
+        return kind(at=at, exact=exact, who=who, queue=queue) if who else None
+
+    return tell
+
+
+def _agent(
+    kind: type[AgentCalled | AgentRangOut | AgentConnected],
+) -> Callable[[Frame], Event | None]:
+    def tell(frame: Frame) -> Event | None:
+        who = sight(frame)
+        if who is None:
+            return None
+        at, exact = stamp(frame)
+        return kind(
+            at=at,
+            exact=exact,
+            who=who,
+            dest=sight(frame, "dest"),
+            queue=frame.headers().get("queue") or "",
+            interface=frame.headers().get("interface") or "",
+        )
+
+    return tell
+
+
+def _agent_complete(frame: Frame) -> Event | None:
+    who = sight(frame)
+    if who is None:
+        return None
+    at, exact = stamp(frame)
+    return AgentCompleted(
+        at=at,
+        exact=exact,
+        who=who,
+        dest=sight(frame, "dest"),
+        queue=frame.headers().get("queue") or "",
+        interface=frame.headers().get("interface") or "",
+        reason=frame.headers().get("reason") or "",
+    )
+
+
+def bridge_kind(frame: Frame) -> str:
+    """Say what a bridge is for: `holding` by its technology, else Asterisk's type."""
+    if frame.headers().get("bridgetechnology") == "holding_bridge":
+        return "holding"
+    return frame.headers().get("bridgetype") or "basic"
+
+
+def _bridge_enter(frame: Frame) -> Event | None:
+    who, bridge = sight(frame), frame.headers().get("bridgeuniqueid")
+    if who is None or not bridge:
+        return None
+    at, exact = stamp(frame)
+    swapped = frame.headers().get("swapuniqueid")
+    return BridgeEntered(
+        at=at,
+        exact=exact,
+        who=who,
+        bridge=bridge,
+        kind=bridge_kind(frame),
+        swapped=LegId(swapped) if swapped else None,
+    )
+
+
+def _bridge_leave(frame: Frame) -> Event | None:
+    who, bridge = sight(frame), frame.headers().get("bridgeuniqueid")
+    if who is None or not bridge:
+        return None
+    at, exact = stamp(frame)
+    return BridgeLeft(at=at, exact=exact, who=who, bridge=bridge)
+
+
+def _parties(*prefixes: str, only_success: bool = False) -> Callable[[Frame], Event | None]:
+    def tell(frame: Frame) -> Event | None:
+        if only_success and frame.headers().get("result") != "Success":
+            return None
+        at, exact = stamp(frame)
+        parties = tuple(who for prefix in prefixes if (who := sight(frame, prefix)))
+        return Joined(at=at, exact=exact, parties=parties) if parties else None
+
+    return tell
+
+
+def _pickup(frame: Frame) -> Event | None:
+    picker, target = sight(frame), sight(frame, "target")
+    if picker is None or target is None:
+        return None
+    at, exact = stamp(frame)
+    return PickedUp(at=at, exact=exact, picker=picker, target=target)
+
+
+def _var_set(frame: Frame) -> Event | None:
+    if frame.first("Variable") != RECORDING:
+        return None
+    who, file = sight(frame), frame.headers().get("value")
+    at, exact = stamp(frame)
+    if who is None or not file:
+        return None
+    return RecordingNamed(at=at, exact=exact, who=who, file=unescape(file))
+
+
+def _mix_monitor(frame: Frame) -> Event | None:
+    who = sight(frame)
+    if who is None:
+        return None
+    at, exact = stamp(frame)
+    for pair in frame.all("ChanVariable"):
+        name, _, value = pair.partition("=")
+        if name == RECORDING and value:
+            return RecordingNamed(at=at, exact=exact, who=who, file=unescape(value))
+    return LegSeen(at=at, exact=exact, who=who)
+
+
+def _originate(frame: Frame) -> Event | None:
+    at, exact = stamp(frame)
+    leg = _known(frame.headers().get("uniqueid"))
+    return Originated(
+        at=at,
+        exact=exact,
+        leg=LegId(leg) if leg else None,
+        action=frame.headers().get("actionid") or "",
+        ok=frame.headers().get("response") == "Success",
+        reason=_number(frame.headers().get("reason")),
+    )
+
+
+def _hangup_request(*, soft: bool) -> Callable[[Frame], Event | None]:
+    def tell(frame: Frame) -> Event | None:
+        who = sight(frame)
+        at, exact = stamp(frame)
+        cause = _number(frame.headers().get("cause"))
+        return HangupAsked(at=at, exact=exact, who=who, cause=cause, soft=soft) if who else None
+
+    return tell
+
+
+def _hangup(frame: Frame) -> Event | None:
+    who = sight(frame)
+    at, exact = stamp(frame)
+    cause = _number(frame.headers().get("cause"))
+    return HungUp(at=at, exact=exact, who=who, cause=cause) if who else None
+
+
+def _shutdown(frame: Frame) -> Event | None:
+    at, exact = stamp(frame)
+    return ShutDown(at=at, exact=exact)
+
+
+def _device_state(frame: Frame) -> Event | None:
+    device, state = frame.headers().get("device"), frame.headers().get("state")
+    at, exact = stamp(frame)
+    return DeviceChanged(at=at, exact=exact, device=device, state=state or "") if device else None
+
+
+def _member(*, present: bool) -> Callable[[Frame], Event | None]:
+    def tell(frame: Frame) -> Event | None:
+        interface = frame.headers().get("interface")
+        if not interface:
+            return None
+        at, exact = stamp(frame)
+        return MemberChanged(
+            at=at,
+            exact=exact,
+            queue=frame.headers().get("queue") or "",
+            interface=interface,
+            paused=frame.headers().get("paused") == "1",
+            reason=frame.headers().get("pausedreason") or "",
+            present=present,
+        )
+
+    return tell
+
+
+_TELL: Final[Mapping[str, Callable[[Frame], Event | None]]] = {
+    "Newchannel": _new_channel,
+    "Newstate": _new_state,
+    "NewCallerid": _new_caller_id,
+    "NewConnectedLine": _seen,
+    "Newexten": _seen,
+    "Hold": _seen,
+    "Unhold": _seen,
+    "DialBegin": _dial_begin,
+    "DialState": _dial_state,
+    "DialEnd": _dial_end,
+    "QueueCallerJoin": _queue(QueueJoined),
+    "QueueCallerLeave": _queue(QueueLeft),
+    "QueueCallerAbandon": _queue(QueueAbandoned),
+    "AgentCalled": _agent(AgentCalled),
+    "AgentRingNoAnswer": _agent(AgentRangOut),
+    "AgentConnect": _agent(AgentConnected),
+    "AgentComplete": _agent_complete,
+    "BridgeEnter": _bridge_enter,
+    "BridgeLeave": _bridge_leave,
+    "BlindTransfer": _parties("transferer", "transferee", only_success=True),
+    "AttendedTransfer": _parties(
+        "origtransferer", "secondtransferer", "transferee", "transfertarget", only_success=True
+    ),
+    "LocalBridge": _parties("localone", "localtwo"),
+    "LocalOptimizationBegin": _parties("localone", "localtwo", "source"),
+    "LocalOptimizationEnd": _parties("localone", "localtwo", "source"),
+    "Pickup": _pickup,
+    "ParkedCall": _parties("parkee"),
+    "UnParkedCall": _parties("parkee", "retriever"),
+    "ParkedCallSwap": _parties("parkee", "parker"),
+    "ParkedCallTimeOut": _parties("parkee"),
+    "ParkedCallGiveUp": _parties("parkee"),
+    "VarSet": _var_set,
+    "MixMonitorStart": _mix_monitor,
+    "OriginateResponse": _originate,
+    "HangupRequest": _hangup_request(soft=False),
+    "SoftHangupRequest": _hangup_request(soft=True),
+    "Hangup": _hangup,
+    "Shutdown": _shutdown,
+    "DeviceStateChange": _device_state,
+    "QueueMemberStatus": _member(present=True),
+    "QueueMemberAdded": _member(present=True),
+    "QueueMemberPause": _member(present=True),
+    "QueueMemberRemoved": _member(present=False),
+}
