@@ -1,0 +1,216 @@
+// <cti-agent>: the calls of one person, each as one card, from the first ring on.
+//
+// It never takes the focus, covers nothing, and moves nothing under the pointer: a card that is
+// over leaves its place only when neither pointer nor focus is in the list. New cards come below.
+//
+// Attributes: lang, zone (for times), names (language of customers' names). Property: csrf.
+// Events, each with the card as detail: cti:ringing, cti:answered, cti:ended.
+
+import { css, html, nothing, repeat } from './vendor/lit-3.3.3.js';
+import { drawCard, ending, title } from './card.js';
+import { LiveElement } from './live.js';
+import { sheet } from './sheet.js';
+import { isolated } from './words.js';
+
+const NOTICE_MS = 4_000;
+
+const look = css`
+  .status { min-height: 40px; padding: 4px 0; }
+  .idle { padding: 20px 0; border-top: 1px solid var(--hair); }
+  .idle b { display: block; font-weight: 600; }
+  .cards > li { border-top: 1px solid var(--hair); }
+  .card { padding: 12px 0 16px; }
+  .line { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 12px; align-items: center; min-height: 24px; }
+  .what { font-weight: 600; }
+  .what .soft { font-weight: 400; }
+  .ringing .what > svg { color: var(--accent); }
+  .rings { display: inline-flex; gap: 8px; align-items: center; white-space: nowrap; }
+  .rings b { font-size: 16px; }
+  h2 { font-size: 20px; line-height: 1.3; font-weight: 600; }
+  .tier { font-size: 12px; font-weight: 600; border: 1px solid var(--edge); border-radius: 3px; padding: 0 5px; vertical-align: 2px; white-space: nowrap; }
+  h2 .tier { vertical-align: 3px; }
+  .under { display: flex; flex-wrap: wrap; gap: 0 12px; }
+  .number { font-weight: 600; }
+  .facts { display: flex; flex-wrap: wrap; gap: 4px 20px; margin-top: 8px; }
+  .facts div { display: flex; gap: 6px; }
+  .facts dt { color: var(--soft); }
+  .say { display: grid; margin-top: 12px; padding: 8px 12px; background: var(--raised); border-inline-start: 3px solid var(--edge); }
+  .say.sorry { border-color: var(--amber); }
+  .say > div { grid-area: 1 / 1; }
+  .say .kept { visibility: hidden; }
+  .label { display: block; font-size: 12px; font-weight: 600; }
+  q { quotes: none; }
+  .choice { margin-top: 12px; }
+  .pick { display: flex; width: 100%; gap: 8px; align-items: baseline; text-align: start; padding: 6px 8px; margin-top: 4px; border-color: var(--hair); }
+  .pick[aria-pressed='true'] { border-color: var(--accent); background: var(--raised); }
+  .pick:disabled { color: inherit; cursor: progress; }
+  .tick { width: 12px; color: var(--accent); }
+  .pick-text { flex: 1; display: grid; }
+  .pick-word { font-size: 12px; white-space: nowrap; }
+  .pick[aria-pressed='false'] .pick-word { color: var(--accent); }
+  .contacts { margin-top: 12px; }
+  .contacts h3 { font-size: 12px; }
+  .zone { font-weight: 400; }
+  .contacts li { display: grid; grid-template-columns: 92px 84px minmax(0, 1fr) 96px 72px 76px; gap: 0 8px; padding: 4px 0; border-top: 1px solid var(--hair); }
+  .contacts li:first-child { border-top: 0; }
+  .num { text-align: end; white-space: nowrap; }
+  .contacts-none { margin-top: 12px; }
+  .over { display: flex; flex-wrap: wrap; gap: 0 12px; padding: 10px 0; color: var(--soft); align-content: flex-start; }
+  .over b { color: var(--ink); font-weight: 600; }
+  .old .card { opacity: 0.85; }
+  @container (max-width: 560px) {
+    .contacts li { grid-template-columns: auto auto 1fr auto; gap: 0 10px; }
+    .contacts .who { grid-column: 1 / 3; }
+    .contacts .how { grid-column: 3 / 5; text-align: end; }
+    .contacts .who { color: var(--soft); }
+    .contacts .num { color: var(--soft); }
+    .rings .word { display: none; }
+  }
+  @media (forced-colors: active) {
+    .say { border-inline-start-width: 6px; }
+    .pick[aria-pressed='true'] { outline: 2px solid Highlight; }
+  }
+`;
+
+export class CtiAgent extends LiveElement {
+  static styles = [sheet, look];
+
+  constructor() {
+    super();
+    this.view = 'agent';
+    this.person = null;
+    this.items = new Map(); // call -> {card, overAt, choosing, fault}
+    this.inside = false;
+    this.said = () => ''; // the latest news, once the language is there
+  }
+
+  heard(message) {
+    if (message.type === 'snapshot') {
+      this.person = message.person;
+      this.#replace(message.cards);
+    } else if (message.type === 'card') {
+      this.#apply(message.card);
+    } else if (message.type === 'forget') {
+      this.items.clear();
+    }
+  }
+
+  #replace(cards) {
+    const now = new Set(cards.map((card) => card.call));
+    for (const [call, it] of this.items) {
+      if (!now.has(call) && it.overAt === null) this.#end(it, { ...it.card, state: 'ended', outcome: 'unknown', by: null });
+    }
+    cards.forEach((card) => this.#apply(card));
+  }
+
+  #apply(card) {
+    const it = this.items.get(card.call);
+    if (card.state === 'ended') {
+      if (it && it.overAt === null) this.#end(it, card);
+      return;
+    }
+    if (!it || it.overAt !== null) {
+      this.items.set(card.call, { card, overAt: null, choosing: false, fault: null });
+      if (card.state === 'ringing') this.#announce(card);
+      this.#tell(card.state === 'ringing' ? 'ringing' : 'answered', card);
+      return;
+    }
+    if (it.card.state === 'ringing' && card.state === 'talking') this.#tell('answered', card);
+    it.card = card;
+  }
+
+  #end(it, card) {
+    it.card = card;
+    it.overAt = performance.now();
+    it.height = this.inside ? this.#height(card.call) : null;
+    this.said = (words) => `${isolated(title(card, words))}: ${ending(card, words)}`;
+    this.#tell('ended', card);
+  }
+
+  #announce(card) {
+    this.said = (words) =>
+      words.say('card.announce', {
+        direction: words.say(`card.direction.${card.direction}`),
+        who: isolated(title(card, words)),
+      });
+  }
+
+  #tell(what, card) {
+    this.dispatchEvent(new CustomEvent(`cti:${what}`, { detail: card, bubbles: true, composed: true }));
+  }
+
+  #height(call) {
+    return this.renderRoot.querySelector(`li[data-call="${CSS.escape(call)}"]`)?.offsetHeight ?? null;
+  }
+
+  tick() {
+    this.#clear();
+    if (this.items.size || this.state() !== 'live') this.requestUpdate();
+  }
+
+  /** Take away what is over and was seen, unless that would move something under the pointer. */
+  #clear() {
+    if (this.inside) return;
+    for (const [call, it] of this.items) {
+      if (it.overAt !== null && performance.now() - it.overAt > NOTICE_MS) {
+        this.items.delete(call);
+        this.requestUpdate();
+      }
+    }
+  }
+
+  #hold(inside) {
+    const focus = this.renderRoot.activeElement;
+    this.inside = inside || (focus !== null && this.renderRoot.querySelector('.cards')?.contains(focus));
+    if (!this.inside) for (const it of this.items.values()) it.height = null;
+  }
+
+  async #choose(it, customer) {
+    it.choosing = true;
+    it.fault = null;
+    this.requestUpdate();
+    const call = it.card.call;
+    try {
+      const answer = await this.channel.post(`/api/v1/calls/${encodeURIComponent(call)}/customer`, { customer });
+      const body = await answer.json();
+      if (answer.ok) this.#apply(body);
+      else it.fault = body.message;
+    } catch {
+      it.fault = this.words.say('link.short.reconnecting');
+    }
+    it.choosing = false;
+    this.requestUpdate();
+  }
+
+  updated() {
+    for (const [call, it] of this.items) {
+      const row = this.renderRoot.querySelector(`li[data-call="${CSS.escape(call)}"]`);
+      if (row) row.style.minHeight = it.height ? `${it.height}px` : '';
+    }
+  }
+
+  body() {
+    const items = [...this.items.values()];
+    return html`${this.status()}
+      <div class="hidden" role="status">${this.said(this.words)}</div>
+      ${items.length ? nothing : html`<div class="idle"><b>${this.words.say('agent.idle')}</b><span class="soft">${this.words.say('agent.idle_text')}</span></div>`}
+      <ul class="cards ${this.lostAt === null ? '' : 'old'}"
+        @pointerenter=${() => this.#hold(true)} @pointerleave=${() => this.#hold(false)}
+        @focusin=${() => this.#hold(true)} @focusout=${() => this.#hold(false)}>
+        ${repeat(items, (it) => it.card.call, (it) => this.#item(it))}
+      </ul>`;
+  }
+
+  #item(it) {
+    const { card } = it;
+    if (it.overAt !== null) {
+      return html`<li data-call=${card.call}><p class="over"><b><bdi>${title(card, this.words)}</bdi></b> ${ending(card, this.words)}</p></li>`;
+    }
+    const facts = { words: this.words, times: this.times, moment: this.moment(), names: this.names, person: this.person };
+    return html`<li data-call=${card.call}><article class="card ${card.state}" aria-labelledby="t-${card.call}">
+      ${drawCard(it, { ...facts, on: { choose: (customer) => this.#choose(it, customer) } })}
+    </article></li>`;
+  }
+}
+
+customElements.define('cti-agent', CtiAgent);

@@ -1,0 +1,173 @@
+// <cti-board>: all calls and agents now, and the day so far. Rows keep their places.
+
+import { css, html, nothing, repeat } from './vendor/lit-3.3.3.js';
+import { duration, rings, since } from './figures.js';
+import { LiveElement } from './live.js';
+import { marks, shape } from './shapes.js';
+import { sheet } from './sheet.js';
+import { clean } from './words.js';
+
+const look = css`
+  .status { min-height: 28px; }
+  .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 16px; margin: 12px 0 8px; }
+  .figures div { display: flex; flex-direction: column-reverse; justify-content: flex-end; border-top: 2px solid var(--hair); padding-top: 8px; }
+  .figures dt { color: var(--soft); font-size: 13px; }
+  .figures dd { font-size: 28px; line-height: 1.2; font-weight: 600; }
+  .figures dd small { font-size: 13px; font-weight: 400; color: var(--soft); }
+  .reasons { display: flex; flex-wrap: wrap; gap: 0 16px; font-size: 13px; color: var(--soft); min-height: 20px; }
+  .halves { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 4fr); gap: 0 40px; }
+  h2 { font-size: 15px; font-weight: 600; margin: 20px 0 4px; display: flex; justify-content: space-between; gap: 12px; }
+  h2 span { font-weight: 400; color: var(--soft); }
+  table { width: 100%; border-collapse: collapse; }
+  th { position: sticky; top: 0; background: var(--page); text-align: start; font-size: 12px; font-weight: 600; color: var(--soft); padding: 4px 12px 4px 0; white-space: nowrap; }
+  td { padding: 6px 12px 6px 0; height: var(--row); border-top: 1px solid var(--hair); vertical-align: top; }
+  th:last-child, td:last-child { padding-inline-end: 0; }
+  .num { text-align: end; white-space: nowrap; }
+  .rings { display: inline-flex; gap: 8px; align-items: center; white-space: nowrap; }
+  .state { white-space: nowrap; }
+  .state.ringing svg { color: var(--accent); }
+  .state.available svg { color: var(--green); }
+  .gone td { color: var(--soft); }
+  .empty { padding: 8px 0; border-top: 1px solid var(--hair); }
+  @container (max-width: 900px) { .halves { grid-template-columns: minmax(0, 1fr); } }
+  @container (max-width: 600px) {
+    .figures { grid-template-columns: 1fr 1fr; }
+    thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    table, tbody, tr, td { display: block; }
+    tr { border-top: 1px solid var(--hair); padding: 6px 0; }
+    td { border: 0; height: auto; padding: 1px 0; display: flex; gap: 12px; text-align: start; }
+    td:empty, td.none { display: none; }
+    td::before { content: attr(data-label); flex: 0 0 96px; color: var(--soft); }
+    td.num { text-align: start; }
+  }
+`;
+
+export class CtiBoard extends LiveElement {
+  static styles = [sheet, look];
+
+  constructor() {
+    super();
+    this.view = 'board';
+    this.board = null;
+    this.heardAt = null;
+    this.inside = false;
+    this.gone = [];
+  }
+
+  heard(message) {
+    if (message.type === 'board') {
+      this.#keepPlaces(message.board.calls);
+      this.board = message.board;
+    }
+    if (message.now) this.heardAt = Date.parse(message.now);
+  }
+
+  /** While the pointer is in the table, a call that is over stays where it was, and says so. */
+  #keepPlaces(calls) {
+    const now = new Set(calls.map((call) => call.call));
+    this.gone = this.inside ? this.#shown().filter((call) => !now.has(call.call)).map((call) => ({ ...call, over: true })) : [];
+  }
+
+  #shown() {
+    const all = [...(this.board?.calls ?? []), ...this.gone];
+    return all.sort((a, b) => (a.began ?? '').localeCompare(b.began ?? '') || a.call.localeCompare(b.call));
+  }
+
+  #hold(inside) {
+    this.inside = inside;
+    if (!inside) this.gone = [];
+  }
+
+  body() {
+    const { words, board } = this;
+    if (!board) return this.status();
+    const age = Math.max(0, Math.floor((this.channel.now() - this.heardAt) / 1000));
+    return html`${this.status(words.say('board.age', { n: age }))}
+      ${this.#today(board)}
+      <div class="halves">
+        <section aria-label=${words.say('board.calls')}>
+          <h2>${words.say('board.calls')} <span>${board.calls.length}</span></h2>
+          ${this.#calls()}
+        </section>
+        <section aria-label=${words.say('board.agents')}>
+          <h2>${words.say('board.agents')} <span>${this.#counts(board.agents)}</span></h2>
+          ${this.#agents(board.agents)}
+        </section>
+      </div>`;
+  }
+
+  #today({ today, standard }) {
+    const { words } = this;
+    const rate = today.standard_rate === null
+      ? html`<small>${words.say('board.none_yet')}</small>`
+      : html`${Math.round(today.standard_rate * 100)} % <small>${words.say('board.standard_of', { within: today.within_standard, answered: today.answered })}</small>`;
+    const figure = (label, value) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`;
+    const reasons = Object.entries(today.missed_by_reason).filter(([, n]) => n);
+    return html`<section aria-label=${words.say('board.today')}>
+      <dl class="figures">
+        ${figure(words.say('board.standard', { n: standard }), rate)}
+        ${figure(words.say('board.inbound'), today.inbound)}
+        ${figure(words.say('board.answered'), today.answered)}
+        ${figure(words.say('board.missed'), today.missed)}
+      </dl>
+      <p class="reasons">${reasons.length
+        ? html`<span>${words.say('board.reasons')}:</span>${reasons.map(([reason, n]) => html`<span>${words.name('reason', reason)} ${n}</span>`)}`
+        : words.say('board.no_misses')}</p>
+    </section>`;
+  }
+
+  #counts(agents) {
+    const states = ['available', 'ringing', 'on_call', 'paused', 'unreachable', 'unknown'];
+    return states
+      .map((state) => [state, agents.filter((agent) => agent.state === state).length])
+      .filter(([, n]) => n)
+      .map(([state, n]) => `${n} ${this.words.name('state', state)}`)
+      .join(' · ');
+  }
+
+  #calls() {
+    const { words } = this;
+    const calls = this.#shown();
+    if (!calls.length) return html`<p class="empty soft">${words.say('board.no_calls')}</p>`;
+    const column = (key, number = false) => html`<th scope="col" class=${number ? 'num' : nothing}>${words.say(`board.col.${key}`)}</th>`;
+    return html`<table @pointerenter=${() => this.#hold(true)} @pointerleave=${() => this.#hold(false)}>
+      <thead><tr>${column('caller')}${column('state')}${column('time', true)}${column('rings')}${column('where')}${column('agents')}</tr></thead>
+      <tbody>${repeat(calls, (call) => call.call, (call) => this.#call(call))}</tbody>
+    </table>`;
+  }
+
+  #call(call) {
+    const { words, board } = this;
+    const moment = this.moment();
+    const label = (key) => words.say(`board.col.${key}`);
+    const who = call.customer ?? call.caller_name ?? call.shown;
+    const where = [call.line, call.queue].filter(Boolean).map((one) => clean(one)).join(' · ');
+    const ringing = call.state === 'ringing' && call.rang_at !== null && !call.over;
+    const n = ringing ? rings(since(call.rang_at, moment), board.cycle_ms) : null;
+    return html`<tr class=${call.over ? 'gone' : nothing}>
+      <td data-label=${label('caller')}><span>${who ? html`<bdi lang=${this.names || nothing}>${clean(who)}</bdi>` : html`<span class="soft">${words.say('board.withheld')}</span>`}
+        ${who && call.shown && who !== call.shown ? html` <span class="soft"><bdi>${clean(call.shown)}</bdi></span>` : nothing}</span></td>
+      <td data-label=${label('state')}><span class="state ${call.state}">${call.over ? words.say('board.gone') : html`${shape(`call.${call.state}`)} ${words.name('call', call.state)}`}</span></td>
+      <td data-label=${label('time')} class="num">${call.over || call.began === null ? nothing : duration(since(call.began, moment))}</td>
+      <td data-label=${label('rings')} class=${n === null ? 'none' : nothing}>${n === null ? nothing : html`<span class="rings ${n > board.standard ? 'amber' : ''}"><span>${n} / ${board.standard}</span>${marks(n, board.standard, board.apologise_from)}</span>`}</td>
+      <td data-label=${label('where')}>${where}</td>
+      <td data-label=${label('agents')} class=${call.agents.length ? nothing : 'none'}><span>${call.agents.map((name, i) => html`${i ? ', ' : nothing}<bdi lang=${this.names || nothing}>${clean(name)}</bdi>`)}</span></td>
+    </tr>`;
+  }
+
+  #agents(agents) {
+    const { words } = this;
+    if (!agents.length) return html`<p class="empty soft">${words.say('board.no_agents')}</p>`;
+    const label = (key) => words.say(`board.col.${key}`);
+    return html`<table>
+      <thead><tr><th scope="col">${label('agent')}</th><th scope="col">${label('state')}</th><th scope="col" class="num">${label('time')}</th></tr></thead>
+      <tbody>${repeat(agents, (agent) => agent.number, (agent) => html`<tr>
+        <td data-label=${label('agent')}><span><bdi lang=${this.names || nothing}>${clean(agent.name)}</bdi> <span class="soft">${clean(agent.number)}</span></span></td>
+        <td data-label=${label('state')}><span class="state ${agent.state}">${shape(`agent.${agent.state}`)} ${words.name('state', agent.state)}</span></td>
+        <td data-label=${label('time')} class="num ${agent.since === null ? 'none' : ''}">${agent.since === null ? nothing : duration(since(agent.since, this.moment()))}</td>
+      </tr>`)}</tbody>
+    </table>`;
+  }
+}
+
+customElements.define('cti-board', CtiBoard);
