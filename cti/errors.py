@@ -22,31 +22,33 @@ from typing import Any
 class CtiError(Exception):
     """The root: whatever this program raises on purpose.
 
-    `code` is stable and stands in docs/errors.md with what to do about it.
+    `what` names the fault and where it was met, `todo` says what would be right. `code` is
+    stable and stands in docs/errors.md.
     """
 
     code = "error"
 
-
-class ConfigError(CtiError):
-    """A setting is wrong; nothing was started.
-
-    `what` names the fault and where it was read, `todo` says what would be right.
-    """
-
-    code = "config"
-
-    def __init__(self, what: str, todo: str = "", *, code: str = "") -> None:
+    def __init__(self, what: str = "", todo: str = "", *, code: str = "") -> None:
         super().__init__(f"{what}\n  What to do: {todo}" if todo else what)
         self.what, self.todo = what, todo
         if code:
             self.code = code
 
 
+class ConfigError(CtiError):
+    """A setting is wrong; nothing was started."""
+
+    code = "config"
+
+
 class HouseError(ConfigError):
     """The house file is wrong: each finding names file, key and reason."""
 
     code = "house_file"
+
+    def __init__(self, what: str, todo: str = "", *, code: str = "", findings: Any = ()) -> None:
+        super().__init__(what, todo, code=code)
+        self.findings = tuple(findings)
 
 
 class Unavailable(CtiError):
@@ -98,8 +100,8 @@ class Refused(CtiError):
     """
 
     def __init__(self, code: str, sentence: str, **facts: Any) -> None:
-        super().__init__(sentence)
-        self.code, self.facts = code, facts
+        super().__init__(sentence, code=code)
+        self.facts = facts
 
 
 class Bug(CtiError):

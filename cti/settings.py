@@ -73,6 +73,19 @@ class DatabaseSettings(Part):
     )
     password_file: Path | None = Field(None, description="A file that holds its password alone.")
 
+    def read_password(self) -> str | None:
+        """Give the database's password; none without a file. Raises `ConfigError`."""
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except OSError as fault:
+            raise ConfigError(
+                f"database: cannot read password_file {self.password_file}: {fault.strerror}",
+                "create the file with the password in it, readable by the user cti runs as",
+                code="secret_file",
+            ) from fault
+
 
 class WebSettings(Part):
     """The HTTP server."""

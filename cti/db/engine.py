@@ -1,0 +1,293 @@
+"""How do we reach the database: one writer for SQLite, a pool for PostgreSQL, errors by meaning.
+
+A store writes in `async with db.write() as connection`, reads in `async with db.read()`.
+"""
+
+import asyncio
+import sqlite3
+import zlib
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import structlog
+from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
+
+from cti.db import faults
+from cti.errors import ConfigError
+
+log = structlog.get_logger()
+
+READERS: Final = 4
+POOL_SECONDS: Final = 10.0
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+_POSTGRES_ARGS: Final[dict[str, Any]] = {
+    "timeout": 5,
+    "command_timeout": 30,
+    "server_settings": {
+        "application_name": "cti",
+        "timezone": "UTC",
+        "statement_timeout": "30000",
+        "idle_in_transaction_session_timeout": "60000",
+    },
+}
+
+
+def address(url: str, password: str | None = None) -> URL:
+    """Read a database's address. Raises `ConfigError` (db_url)."""
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError) as fault:
+        raise _wrong_url(url) from fault
+    driver = _DRIVERS.get(found.drivername)
+    if driver is None or not found.database or found.database == ":memory:":
+        raise _wrong_url(found.render_as_string())
+    found = found.set(drivername=driver)
+    return found.set(password=password) if password and not _is_file(found) else found
+
+
+def _wrong_url(url: str) -> ConfigError:
+    return ConfigError(
+        f"database.url {url!r} names no database that cti can use",
+        "leave it empty (SQLite in the data directory), or write "
+        "sqlite+aiosqlite:////path/cti.sqlite3 or postgresql+asyncpg://user@host/name",
+        code="db_url",
+    )
+
+
+def _is_file(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def make_engine(url: URL, **options: Any) -> AsyncEngine:
+    """Make an engine, or say which driver is missing. Raises `ConfigError` (db_driver)."""
+    try:
+        return create_async_engine(url, **options)
+    except ModuleNotFoundError as fault:
+        raise ConfigError(
+            f"the database driver {fault.name} is not installed",
+            "install cti with PostgreSQL: pip install 'cti[postgres]'",
+            code="db_driver",
+        ) from fault
+
+
+def settle_sqlite(engine: AsyncEngine, *pragmas: str, begin: str) -> None:
+    """Give every new SQLite connection its pragmas, and transactions that we begin ourselves."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def settle(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # else the driver begins by itself, and too late
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_now(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    common = {"max_overflow": 0, "pool_timeout": POOL_SECONDS}
+    writer = make_engine(url, pool_size=1, **common)
+    settle_sqlite(
+        writer,
+        "busy_timeout=5000",  # first: going over to WAL needs the lock too
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "journal_size_limit=67108864",
+        begin="BEGIN IMMEDIATE",
+    )
+    reader = make_engine(url, pool_size=READERS, **common)
+    settle_sqlite(reader, "busy_timeout=5000", "query_only=ON", begin="BEGIN")
+    return writer, reader
+
+
+def _postgres_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    common: dict[str, Any] = {
+        "connect_args": _POSTGRES_ARGS,
+        "pool_pre_ping": True,
+        "pool_timeout": POOL_SECONDS,
+        "max_overflow": 2,
+    }
+    reader = make_engine(url, pool_size=READERS, **common)
+    return make_engine(url, pool_size=4, **common), reader.execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+
+
+class Database:
+    """One database, whichever it is. Made by `open`, ended by `close`."""
+
+    def __init__(self, url: URL, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if _is_file(url) else "postgresql"
+        self.where = where(url)
+        self._writer, self._reader = writer, reader
+        self._pending: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, url: str, *, password: str | None = None) -> Self:
+        """Reach a database that `cti migrate` has made.
+
+        Raises `ConfigError`: db_url, db_driver, db_not_migrated (no such file), db_unreachable.
+        Whether its tables fit this program, `migrate.check` tells.
+        """
+        found = address(url, password)
+        refuse_missing(found)
+        await look_at_file(found)
+        database = cls(found, *(_sqlite_engines if _is_file(found) else _postgres_engines)(found))
+        try:
+            async with database._reader.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except faults.Fault as fault:
+            await database.close()
+            raise unreachable(found, fault) from fault
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open one transaction; it is committed at the end of the block.
+
+        Raises `StoreUnavailable` when nothing was stored, `CommitUnknown` when the answer to
+        the commit was lost. A block that raises, or is cancelled, stores nothing; an error of
+        a statement must leave the block, for PostgreSQL then turns COMMIT into ROLLBACK.
+        Cancelled during the commit, the commit goes on: read back by key.
+        """
+        connection = await self._begin(self._writer)
+        try:
+            yield connection
+        except BaseException as fault:
+            await self._see_through(connection.close())  # rolls back
+            self._tell(fault)
+            raise
+        await self._see_through(self._commit(connection))
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open one read-only view of the records: all statements in it see the same state.
+
+        Raises `StoreUnavailable`.
+        """
+        connection = await self._begin(self._reader)
+        try:
+            yield connection
+        except faults.IN_BLOCK as fault:
+            self._tell(fault)
+            raise
+        finally:
+            await self._see_through(connection.close())
+
+    async def alone(self, connection: AsyncConnection, what: str) -> None:
+        """Let no other transaction that asks for the same run beside this one.
+
+        SQLite has one writer; PostgreSQL holds an advisory lock until the transaction ends.
+        """
+        if self.dialect == "postgresql":
+            key = {"key": zlib.crc32(what.encode())}
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), key)
+
+    def checked_out(self) -> int:
+        """Count connections in use: 0 when nobody is in a transaction."""
+        pools = (self._writer.pool, self._reader.pool)
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
+
+    async def close(self) -> None:
+        """Wait for commits under way and close every connection; the writer last."""
+        if self._pending:
+            await asyncio.wait(self._pending)
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    async def _begin(self, engine: AsyncEngine) -> AsyncConnection:
+        connection = engine.connect()
+        try:
+            await connection.start()
+            await connection.begin()
+        except BaseException as fault:
+            if connection.sync_connection is not None:
+                await self._see_through(connection.close())
+            if told := faults.unavailable(fault, self.where):
+                raise told from fault
+            raise
+        return connection
+
+    async def _commit(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.commit()
+        except faults.Fault as fault:
+            if told := faults.after_commit(fault, self.where):
+                raise told from fault
+            raise
+        finally:
+            await connection.close()
+
+    def _tell(self, fault: BaseException) -> None:
+        if isinstance(fault, faults.IN_BLOCK) and (told := faults.unavailable(fault, self.where)):
+            raise told from fault
+
+    async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for work that goes on to its end even when the waiter is cancelled."""
+        task = asyncio.get_running_loop().create_task(work, name="db")
+        self._pending.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._pending.discard(task)
+        if not task.cancelled() and (fault := task.exception()):
+            log.debug("transaction_ended_badly", fault=str(fault))  # whoever waits is told
+
+
+def where(url: URL) -> str:
+    """Name a database for people, without its password."""
+    if _is_file(url):
+        return f"database {url.database}"
+    return f"database {url.database} at {url.host or url.query.get('host', 'localhost')}"
+
+
+def refuse_missing(url: URL) -> None:
+    """Raise `ConfigError` (db_not_migrated) for a SQLite file that is not there.
+
+    SQLite itself would make an empty one.
+    """
+    if _is_file(url) and not Path(str(url.database)).exists():
+        raise ConfigError(
+            f"{where(url)} does not exist", "run: cti migrate", code="db_not_migrated"
+        )
+
+
+async def look_at_file(url: URL) -> None:
+    """Raise `ConfigError` (db_unreachable, db_damaged) for a file that SQLite cannot read.
+
+    Asked of the plain driver: aiosqlite leaves a thread behind when it cannot open a file.
+    """
+    if _is_file(url):
+        try:
+            await asyncio.to_thread(_look, str(url.database))
+        except sqlite3.Error as fault:
+            raise unreachable(url, fault) from fault
+
+
+def _look(path: str) -> None:
+    with closing(sqlite3.connect(path, timeout=5)) as connection:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+
+
+def unreachable(url: URL, fault: BaseException) -> ConfigError:
+    """Say that a database cannot be used as it is set, and why."""
+    told = faults.meaning(fault)
+    code, what, todo = told or faults.UNREACHABLE
+    return ConfigError(f"{where(url)}: {what}: {faults.reason(fault)}", todo, code=code)

@@ -1,0 +1,64 @@
+"""A table of the tests' own, for what concerns the database and no room."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, select, text
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cti.db.engine import Database
+
+notes = Table(
+    "scratch_notes",
+    MetaData(),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("said", String, nullable=False),
+)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """Open a database with the table in it, and close it whatever comes."""
+    db = await Database.open(url)
+    try:
+        await make(db)
+        yield db
+    finally:
+        await db.close()
+
+
+async def make(db: Database) -> None:
+    """Make the table."""
+    async with db.write() as connection:
+        await connection.run_sync(notes.metadata.create_all)
+
+
+async def keep(connection: AsyncConnection, items: list[tuple[int, str | None]]) -> list[int]:
+    """Write items, and bear the same ones again; give their ids."""
+    made = (
+        postgres_insert(notes) if connection.dialect.name == "postgresql" else sqlite_insert(notes)
+    )
+    same = made.on_conflict_do_update(index_elements=["id"], set_={"said": made.excluded.said})
+    await connection.execute(same, [{"id": key, "said": said} for key, said in items])
+    return [key for key, _said in items]
+
+
+async def kept(db: Database) -> dict[int, str]:
+    """Read all back."""
+    async with db.read() as connection:
+        rows = await connection.execute(select(notes).order_by(notes.c.id))
+        return {row.id: row.said for row in rows}
+
+
+async def tell(db: Database, *statements: str) -> None:
+    """Run statements in the writing transaction."""
+    async with db.write() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+def lines(numbers: Iterable[int], size: int = 10) -> list[tuple[int, str | None]]:
+    """Make items."""
+    return [(number, "x" * size) for number in numbers]
