@@ -467,8 +467,9 @@ class Book:
         self._todo.append(Close(record=record))
 
     def _judge(self, call: Call) -> CallRecord:
+        """Judge a call that is in the book, and so not over, whatever its legs do."""
         record = judge(call, self.house, self._is_trunk)
-        return replace(record, pbx=self.pbx, boot=self.boot)
+        return replace(record, pbx=self.pbx, boot=self.boot, over=False)
 
     def _shut_down(self, event: ShutDown, when: Moment) -> None:
         for call in self._calls.values():

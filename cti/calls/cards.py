@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from cti.calls.offers import AgentOffer, WhoseIs
-from cti.calls.record import CallRecord, Direction, OfferOutcome, TalkRecord
+from cti.calls.record import CallRecord, Direction, OfferOutcome, State, TalkRecord
 
 CardWord = Literal["ringing", "talking", "ended"]
 
@@ -48,7 +48,7 @@ def card_states(
 
 
 def _of_offer(record: CallRecord, offer: AgentOffer, whose: WhoseIs) -> CardState:
-    if offer.outcome is None and not record.over:
+    if offer.outcome is None and not _is_over(record):
         state: CardWord = "talking" if offer.picked_at else "ringing"
         return CardState(state=state, rang_at=offer.rang_at, answered_at=offer.picked_at)
     outcome = offer.outcome or OfferOutcome.UNKNOWN
@@ -88,7 +88,7 @@ def _of_talk(
     rang_at = offered.rang_at if offered else None
     began = min((talk.began_at for talk in talks if talk.began_at), default=None)
     answered = offered.answered_at or began if offered else began
-    if not record.over and any(talk.ended_at is None for talk in talks):
+    if not _is_over(record) and any(talk.ended_at is None for talk in talks):
         return CardState(state="talking", rang_at=rang_at, answered_at=answered)
     outcome = "completed" if _last_to_talk(record, talks) else "transferred"
     return CardState(state="ended", outcome=outcome, rang_at=rang_at, answered_at=answered)
@@ -103,11 +103,11 @@ def _last_to_talk(record: CallRecord, talks: Sequence[TalkRecord]) -> bool:
         for talk in record.talks
         if talk.phone.device not in mine and last and talk.began_at and talk.began_at > last
     ]
-    return record.over and not later
+    return _is_over(record) and not later
 
 
 def _of_dialler(record: CallRecord) -> CardState:
-    if not record.over:
+    if not _is_over(record):
         return CardState(
             state="talking" if record.answered_at else "ringing",
             rang_at=record.rang_at,
@@ -119,3 +119,8 @@ def _of_dialler(record: CallRecord) -> CardState:
         outcome="completed" if record.answered_by else (outcome or OfferOutcome.UNKNOWN).value,
         rang_at=record.rang_at,
     )
+
+
+def _is_over(record: CallRecord) -> bool:
+    """Tell whether no leg lives; the book may still wait for what comes late."""
+    return record.state is State.ENDED

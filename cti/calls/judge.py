@@ -351,7 +351,7 @@ class _Case:
             talks=tuple(self._talk_records()),
             queues=self._queues(),
             recordings=self._files(),
-            legs=tuple(leg.id for leg in self.legs),
+            legs=tuple((leg.id, leg.channel) for leg in self.legs),
             approximate=self._approximate(),
             over=self.over,
         )

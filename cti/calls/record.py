@@ -127,6 +127,7 @@ class CallRecord:
     """One call as it stands; `over` when nothing will be added. Durations: whole ms, rounded down.
 
     `caller` and `caller_name` are as the PBX sent them, un-escaped: hostile until cleaned.
+    `legs` are (Uniqueid, channel name).
     """
 
     id: CallId
@@ -157,6 +158,6 @@ class CallRecord:
     talks: tuple[TalkRecord, ...]
     queues: tuple[str, ...]
     recordings: tuple[str, ...]
-    legs: tuple[str, ...]
+    legs: tuple[tuple[str, str], ...]
     approximate: bool
     over: bool

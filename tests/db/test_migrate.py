@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
+import cti.calls.store
 import cti.customers.store
 import cti.people.store  # noqa: F401  the tables
 from cti.db import migrate

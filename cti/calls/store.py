@@ -1,0 +1,575 @@
+"""Keeps calls: every call, offer, queue visit and talk, and what must be told of them.
+
+Rows are upserts by our own ids, so the same may be kept any number of times. A live call is
+one row with its evidence, so that a new process can go on with it; its parts are written when
+it is over.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cti.calls.offers import AgentOffer
+from cti.calls.record import CallRecord, Outcome
+from cti.db.engine import Database
+from cti.db.schema import Instant, metadata
+from cti.log import clean
+
+_ID = String(32)
+CALLER_TEXT: Final = 128
+"""So many characters of what a caller sent are kept."""
+
+calls: Final = Table(
+    "calls",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("pbx", String(32), nullable=False),
+    Column("boot", String(128), nullable=False),
+    Column("direction", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("caller", Text),
+    Column("caller_name", Text),
+    Column("raw", JSON),
+    Column("number", String(64), index=True),
+    Column("dialled", Text),
+    Column("channel", Text, nullable=False),
+    Column("began", Instant, index=True),
+    Column("seen_at", Instant, nullable=False, index=True),
+    Column("ended_at", Instant),
+    Column("outcome", String(16)),
+    Column("reason", String(32)),
+    Column("agent", Text),
+    Column("device", Text),
+    Column("agent_leg", Text),
+    Column("person", _ID, index=True),
+    Column("answered_at", Instant),
+    Column("rang_at", Instant),
+    Column("rings", Integer),
+    Column("ring_ms", BigInteger),
+    Column("wait_ms", BigInteger),
+    Column("talk_ms", BigInteger),
+    Column("ended_by", String(16)),
+    Column("queues", JSON, nullable=False),
+    Column("recordings", JSON, nullable=False),
+    Column("customer", _ID, index=True),
+    Column("house", String(64), nullable=False),
+    Column("approximate", Boolean, nullable=False),
+    Column("over", Boolean, nullable=False),
+    Column("merged_into", _ID),
+    Column("evidence", Text),
+    Index("ix_calls_live", "over"),
+)
+"""One row per call. `caller` and `caller_name` are cleaned, `raw` is what was sent where it
+differs (escaped, bounded); `number` is the customer's in its normal form; `house` the version
+of the rules by which the call was judged."""
+
+offers: Final = Table(
+    "offers",
+    metadata,
+    Column("call", _ID, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("person", _ID, index=True),
+    Column("devices", JSON, nullable=False),
+    Column("channels", JSON, nullable=False),
+    Column("began", Instant),
+    Column("rang_at", Instant),
+    Column("ended_at", Instant),
+    Column("ring_ms", BigInteger),
+    Column("outcome", String(32)),
+)
+
+visits: Final = Table(
+    "queue_visits",
+    metadata,
+    Column("call", _ID, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("joined_at", Instant),
+    Column("left_at", Instant),
+    Column("abandoned", Boolean, nullable=False),
+)
+
+talks: Final = Table(
+    "talks",
+    metadata,
+    Column("call", _ID, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("person", _ID, index=True),
+    Column("began_at", Instant),
+    Column("ended_at", Instant),
+)
+
+legs: Final = Table(
+    "legs",
+    metadata,
+    Column("pbx", String(32), primary_key=True),
+    Column("boot", String(128), primary_key=True),
+    Column("uniqueid", String(150), primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("call", _ID, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+"""Which call a channel belonged to. Counters restart at boot, so a Uniqueid alone names nothing."""
+
+gaps: Final = Table(
+    "link_gaps",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("pbx", String(32), nullable=False),
+    Column("lost_at", Instant, nullable=False),
+    Column("back_at", Instant),
+    Column("cause", Text, nullable=False),
+    Column("restarted", Boolean, nullable=False),
+)
+"""When a PBX was not heard."""
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("audience", _ID, nullable=False, index=True),
+    Column("call", _ID, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What must be told: numbered hints to one person's screens."""
+
+
+epoch: Final = Table("outbox_epoch", metadata, Column("id", _ID, primary_key=True))
+"""One row: names this numbering, so that a screen sees when the database is another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """One call as it must be kept. `evidence` is for a call that still lives."""
+
+    record: CallRecord
+    number: str | None
+    house: str
+    offers: Sequence[AgentOffer]
+    person: str | None = None
+    talkers: Sequence[str | None] = ()
+    """Person of each talk of the record."""
+    customer: str | None = None
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time in which a PBX was not heard; the same `id` is kept again when it is over."""
+
+    id: str
+    pbx: str
+    lost_at: datetime
+    back_at: datetime | None
+    cause: str
+    restarted: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What one turn of the reader leaves to be stored, in one transaction with others."""
+
+    at: datetime
+    calls: list[Keeping] = field(default_factory=list)
+    merges: list[tuple[str, str]] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    tell: list[tuple[str, str]] = field(default_factory=list)
+    """(person, call) whose screens must look again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One earlier call of a number, as a card shows it."""
+
+    call: str
+    at: datetime
+    direction: str
+    outcome: str | None
+    reason: str | None
+    rings: int | None
+    agent: str | None
+    person: str | None
+    talk_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """How a day went so far: inbound calls that are over."""
+
+    answered: int
+    missed: int
+    within_standard: int
+    counted: int
+    """Answered calls whose ring count is known."""
+    by_reason: dict[str, int]
+
+
+Told = list[tuple[int, str, str]]
+"""(seq, person, call) of each hint."""
+
+
+class CallStore:
+    """Calls in the database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def keep(self, conn: AsyncConnection, batches: Iterable[Batch]) -> Told:
+        """Store batches in the transaction of `conn`; return the numbered hints, in order.
+
+        The same call may be kept any number of times; of several states in one go the last
+        is written.
+        """
+        batches = list(batches)
+        latest = {keeping.record.id: keeping for batch in batches for keeping in batch.calls}
+        await _upsert(conn, calls, [_call_row(keeping) for keeping in latest.values()])
+        await self._keep_parts(conn, [k for k in latest.values() if k.record.over])
+        for batch in batches:
+            for old, into in batch.merges:
+                await conn.execute(
+                    update(calls)
+                    .where(calls.c.id == old)
+                    .values(merged_into=into, over=True, state="ended", evidence=None)
+                )
+        spans = {gap.id: gap for batch in batches for gap in batch.gaps}
+        await _upsert(conn, gaps, [_gap_row(gap) for gap in spans.values()])
+        tell = [(batch.at, who, call) for batch in batches for who, call in batch.tell]
+        return await self._tell(conn, tell)
+
+    async def _keep_parts(self, conn: AsyncConnection, done: Sequence[Keeping]) -> None:
+        if not done:
+            return
+        ids = [keeping.record.id for keeping in done]
+        for table in (offers, visits, talks):
+            await conn.execute(delete(table).where(table.c.call.in_(ids)))
+        rows: dict[Table, list[dict[str, Any]]] = {offers: [], visits: [], talks: []}
+        for keeping in done:
+            _part_rows(keeping, rows)
+        for table, some in rows.items():
+            if some:
+                await conn.execute(insert(table), some)
+        await _upsert(conn, legs, [row for keeping in done for row in _leg_rows(keeping.record)])
+
+    async def _tell(self, conn: AsyncConnection, tell: Sequence[tuple[datetime, str, str]]) -> Told:
+        if not tell:
+            return []
+        rows = [{"at": at, "audience": who, "call": call} for at, who, call in tell]
+        found = await conn.execute(
+            insert(outbox).returning(outbox.c.seq, sort_by_parameter_order=True), rows
+        )
+        return [(seq, who, call) for seq, (_, who, call) in zip(found.scalars(), tell, strict=True)]
+
+    async def forget_told(self, before: datetime) -> None:
+        """Drop hints older than an instant: nobody asks for them any more."""
+        async with self._db.write() as conn:
+            await conn.execute(delete(outbox).where(outbox.c.at < before))
+
+    async def live(self, pbx: str) -> list[str]:
+        """Give the evidence of each call of a PBX that was not over when we stopped."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(calls.c.evidence)
+                .where(calls.c.over.is_(False), calls.c.pbx == pbx, calls.c.evidence.is_not(None))
+                .order_by(calls.c.id)
+            )
+            return [row.evidence for row in found]
+
+    async def contacts(self, number: str, but: str, limit: int = 5) -> list[Contact]:
+        """Give the last calls of a number that are over, newest first, without call `but`."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(calls)
+                .where(
+                    calls.c.number == number,
+                    calls.c.over.is_(True),
+                    calls.c.merged_into.is_(None),
+                    calls.c.id != but,
+                )
+                .order_by(calls.c.seen_at.desc())
+                .limit(limit)
+            )
+            return [
+                Contact(
+                    call=row.id,
+                    at=row.began or row.seen_at,
+                    direction=row.direction,
+                    outcome=row.outcome,
+                    reason=row.reason,
+                    rings=row.rings,
+                    agent=row.agent,
+                    person=row.person,
+                    talk_ms=row.talk_ms,
+                )
+                for row in found
+            ]
+
+    async def day(self, start: datetime, end: datetime, standard: int) -> Day:
+        """Count the inbound calls of a day (aware instants, end excluded) that are over."""
+        kept = case((calls.c.rings <= standard, 1), else_=0)
+        known = case((calls.c.rings.is_not(None), 1), else_=0)
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(
+                    calls.c.outcome,
+                    calls.c.reason,
+                    func.count().label("n"),
+                    func.sum(kept).label("kept"),
+                    func.sum(known).label("known"),
+                )
+                .where(
+                    calls.c.seen_at >= start,
+                    calls.c.seen_at < end,
+                    calls.c.direction == "inbound",
+                    calls.c.over.is_(True),
+                    calls.c.merged_into.is_(None),
+                )
+                .group_by(calls.c.outcome, calls.c.reason)
+            )
+            rows = found.all()
+        answered = [row for row in rows if row.outcome == Outcome.ANSWERED]
+        missed = [row for row in rows if row.outcome == Outcome.MISSED]
+        return Day(
+            answered=sum(row.n for row in answered),
+            missed=sum(row.n for row in missed),
+            within_standard=sum(row.kept or 0 for row in answered),
+            counted=sum(row.known or 0 for row in answered),
+            by_reason={row.reason: row.n for row in missed if row.reason},
+        )
+
+    async def tell(self, people: Sequence[str], call: str, at: datetime) -> Told:
+        """Store hints for these people about a call; give their numbers."""
+        async with self._db.write() as conn:
+            return await self._tell(conn, [(at, who, call) for who in people])
+
+    async def epoch(self, fresh: str) -> str:
+        """Give the name of this numbering; `fresh` becomes it in a new database."""
+        async with self._db.write() as conn:
+            found = await conn.scalar(select(epoch.c.id))
+            if found is None:
+                await conn.execute(insert(epoch).values(id=fresh))
+            return found or fresh
+
+    async def recent(self, limit: int) -> Told:
+        """Give the last hints, oldest first."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(outbox.c.seq, outbox.c.audience, outbox.c.call)
+                .order_by(outbox.c.seq.desc())
+                .limit(limit)
+            )
+            return [(row.seq, row.audience, row.call) for row in reversed(found.all())]
+
+    async def choose(self, call: str, customer: str | None) -> bool:
+        """Tie a call to a customer that a person chose; False when there is no such call."""
+        async with self._db.write() as conn:
+            done = await conn.execute(
+                update(calls).where(calls.c.id == call).values(customer=customer)
+            )
+            return bool(done.rowcount)
+
+    async def rows_of(self, wanted: Iterable[str]) -> list[dict[str, Any]]:
+        """Give the calls to which channels belong, and all others between the first and the last.
+
+        Each with `legs`: channel id to channel name. Oldest first.
+        """
+        ids, names = set[str](), sorted(wanted)
+        async with self._db.read() as conn:
+            for start in range(0, len(names), 500):
+                some = names[start : start + 500]
+                found = await conn.execute(select(legs.c.call).where(legs.c.uniqueid.in_(some)))
+                ids |= set(found.scalars())
+            if not ids:
+                return []
+            times = [
+                row
+                for start in range(0, len(ids), 500)
+                for row in (
+                    await conn.execute(
+                        select(calls.c.seen_at).where(
+                            calls.c.id.in_(sorted(ids)[start : start + 500])
+                        )
+                    )
+                ).scalars()
+            ]
+            span = calls.c.seen_at.between(min(times), max(times)) & calls.c.merged_into.is_(None)
+            rows = await conn.execute(select(calls).where(span).order_by(calls.c.seen_at))
+            records = {row.id: dict(row._mapping) | {"legs": {}} for row in rows}
+            parts = await conn.execute(
+                select(legs.c.call, legs.c.uniqueid, legs.c.channel)
+                .join(calls, calls.c.id == legs.c.call)
+                .where(span)
+            )
+            for part in parts:
+                records[part.call]["legs"][part.uniqueid] = part.channel
+        return list(records.values())
+
+
+async def _upsert(conn: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, or bring those that are there up to date, by primary key."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    others = [name for name in rows[0] if name not in keys]
+    if conn.dialect.name == "sqlite":
+        lite = sqlite.insert(table)
+        set_ = {name: _newer(table, name, lite.excluded[name]) for name in others}
+        await conn.execute(lite.on_conflict_do_update(index_elements=keys, set_=set_), rows)
+    else:
+        post = postgresql.insert(table)
+        set_ = {name: _newer(table, name, post.excluded[name]) for name in others}
+        await conn.execute(post.on_conflict_do_update(index_elements=keys, set_=set_), rows)
+
+
+def _newer(table: Table, name: str, given: Any) -> Any:
+    """Let a person's choice of the customer stand; everything else takes the newer state."""
+    if table is calls and name == "customer":
+        return func.coalesce(given, table.c[name])
+    return given
+
+
+def _call_row(keeping: Keeping) -> dict[str, Any]:
+    record = keeping.record
+    by = record.answered_by
+    return {
+        "id": record.id,
+        "pbx": record.pbx,
+        "boot": record.boot,
+        "direction": record.direction.value,
+        "state": record.state.value,
+        "caller": _cleaned(record.caller),
+        "caller_name": _cleaned(record.caller_name),
+        "raw": _raw(record),
+        "number": keeping.number,
+        "dialled": _cleaned(record.dialled),
+        "channel": _cleaned(record.channel),
+        "began": record.began,
+        "seen_at": record.began or record.seen_at,
+        "ended_at": record.ended_at,
+        "outcome": record.outcome and record.outcome.value,
+        "reason": record.reason and record.reason.value,
+        "agent": by.agent if by else None,
+        "device": by.device if by else None,
+        "agent_leg": by.leg if by else None,
+        "person": keeping.person,
+        "answered_at": record.answered_at,
+        "rang_at": record.rang_at,
+        "rings": record.rings,
+        "ring_ms": record.ring_ms,
+        "wait_ms": record.wait_ms,
+        "talk_ms": record.talk_ms,
+        "ended_by": record.ended_by and record.ended_by.value,
+        "queues": list(record.queues),
+        "recordings": list(record.recordings),
+        "customer": keeping.customer,
+        "house": keeping.house,
+        "approximate": record.approximate,
+        "over": record.over,
+        "evidence": None if record.over else keeping.evidence,
+    }
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else clean(text, CALLER_TEXT)
+
+
+def _raw(record: CallRecord) -> dict[str, str] | None:
+    """Keep what a caller sent where cleaning changed it: as ASCII with escapes, bounded."""
+    sent = {"caller": record.caller, "caller_name": record.caller_name}
+    return {
+        key: text[:CALLER_TEXT].encode("unicode_escape").decode("ascii")
+        for key, text in sent.items()
+        if text is not None and text != _cleaned(text)
+    } or None
+
+
+def _part_rows(keeping: Keeping, rows: dict[Table, list[dict[str, Any]]]) -> None:
+    record = keeping.record
+    for n, offer in enumerate(keeping.offers):
+        rows[offers].append(
+            {
+                "call": record.id,
+                "n": n,
+                "agent": offer.agent,
+                "person": offer.person,
+                "devices": [phone.device for phone in offer.phones],
+                "channels": [phone.channel for phone in offer.phones],
+                "began": offer.began,
+                "rang_at": offer.rang_at,
+                "ended_at": offer.ended_at,
+                "ring_ms": offer.ring_ms,
+                "outcome": offer.outcome and offer.outcome.value,
+            }
+        )
+    for n, visit in enumerate(record.visits):
+        rows[visits].append(
+            {
+                "call": record.id,
+                "n": n,
+                "queue": visit.queue,
+                "joined_at": visit.joined_at,
+                "left_at": visit.left_at,
+                "abandoned": visit.abandoned,
+            }
+        )
+    talkers = list(keeping.talkers) + [None] * len(record.talks)
+    for n, talk in enumerate(record.talks):
+        rows[talks].append(
+            {
+                "call": record.id,
+                "n": n,
+                "agent": talk.phone.agent,
+                "device": talk.phone.device,
+                "person": talkers[n],
+                "began_at": talk.began_at,
+                "ended_at": talk.ended_at,
+            }
+        )
+
+
+def _leg_rows(record: CallRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "pbx": record.pbx,
+            "boot": record.boot,
+            "uniqueid": leg[:150],
+            "channel": channel[:200],
+            "call": record.id,
+        }
+        for leg, channel in record.legs
+    ]
+
+
+def _gap_row(gap: Gap) -> dict[str, Any]:
+    return {
+        "id": gap.id,
+        "pbx": gap.pbx,
+        "lost_at": gap.lost_at,
+        "back_at": gap.back_at,
+        "cause": gap.cause,
+        "restarted": gap.restarted,
+    }
