@@ -1,7 +1,5 @@
 """Is the lab itself true? Each situation happens as it was asked for, by Asterisk's own records."""
 
-import asyncio
-
 import pytest
 
 from tests.pbx.lab import Lab, Pair
@@ -220,10 +218,10 @@ async def test_under_load_every_customer_is_served_or_gave_up(lab: Lab) -> None:
 
 
 async def test_two_pairs_stand_side_by_side(pair: Pair) -> None:
-    other = await asyncio.to_thread(Pair.start)
+    other = Pair.start()
     try:
         async with Lab(other) as lab:
             assert await lab.pbx.ask("CoreShowChannels") == []
         assert other.place != pair.place
     finally:
-        await asyncio.to_thread(other.stop)
+        other.stop()

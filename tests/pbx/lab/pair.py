@@ -37,7 +37,7 @@ class Asterisk:
         return root() / self.tree.lstrip("/")
 
     def start(self, *, ours: bool) -> None:
-        """Start it and wait until it is fully booted. `ours`: it dies with this process."""
+        """Start it and wait until it is fully booted. `ours`: it dies with this thread."""
         (self.folder / "run/asterisk.ctl").unlink(missing_ok=True)
         conf = f"{self.tree}/etc/asterisk.conf"
         words = ["chroot", str(root()), "/usr/sbin/asterisk", "-C", conf, "-f"]
@@ -98,6 +98,8 @@ class Asterisk:
                 os.kill(self.pid, how)
         while self.alive() and time.monotonic() < end:
             time.sleep(0.02)
+        if self._child is not None and not self.alive():
+            self._child.wait(1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +124,8 @@ class Pair:
     ) -> Self:
         """Write both trees and start both Asterisks: about 2 s. Raises `Missing`.
 
-        Without `place` the first free one is taken. `ours`: both die with this process.
+        Without `place` the first free one is taken. `ours`: both die with the thread that
+        called this, so call it from the main thread.
         """
         if why := missing():
             raise Missing(why)
