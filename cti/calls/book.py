@@ -368,6 +368,7 @@ class Book:
         self._unite(picker, target)
         if picker is not None and target is not None:
             target.taken_by.add(picker.id)
+            picker.took = when if picker.took is None else min(picker.took, when)
             self._show_leg(target)
 
     def _queue(self, event: QueueJoined | QueueLeft | QueueAbandoned, when: Moment) -> None:
@@ -472,9 +473,9 @@ class Book:
         return replace(record, pbx=self.pbx, boot=self.boot, over=False)
 
     def _shut_down(self, event: ShutDown, when: Moment) -> None:
+        """Remember that the PBX itself ended what is open, or was until just now."""
         for call in self._calls.values():
-            if call.open_legs:
-                call.torn = True
+            call.torn = True
 
     def _passed(self, event: Passed, when: Moment) -> None:
         self._now = max(self._now, event.at) if self._now and event.at else event.at
@@ -509,7 +510,7 @@ class Book:
     def _forget(self, event: Resynced) -> None:
         """Close every call of a PBX that was started anew: its ids may come again."""
         for call in list(self._calls.values()):
-            call.torn = call.blind = True
+            call.blind = True
             self._close(call)
         self._ended.clear()
 

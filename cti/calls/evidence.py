@@ -17,7 +17,7 @@ _LISTS: Final[dict[str, type[Any]]] = {
     "marks": Mark,
     "visits": Visit,
 }
-_MOMENTS: Final = ("first", "born", "told", "named", "rang", "moved", "up", "gone")
+_MOMENTS: Final = ("first", "born", "told", "named", "rang", "moved", "up", "took", "gone")
 _PLAIN: Final = (
     "id", "channel", "linked", "born_state", "number", "name", "exten", "dialled", "cause",
     "guessed", "lost",

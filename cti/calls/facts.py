@@ -114,6 +114,8 @@ class Leg:
     files: list[tuple[Moment, str]] = field(default_factory=list)
     taken_by: set[str] = field(default_factory=set)
     """Legs that picked this one's call up."""
+    took: Moment | None = None
+    """When this leg picked a colleague's call up."""
     gone: Moment | None = None
     cause: int | None = None
     guessed: bool = False

@@ -68,7 +68,7 @@ class _Case:
         self.call, self.house, self.is_trunk = call, house, is_trunk
         self.legs = sorted(call.legs.values(), key=lambda leg: leg.born or leg.first)
         phones = [leg for leg in self.legs if not leg.local]
-        self.over = call.open_legs == 0 or call.cut or call.torn
+        self.over = call.open_legs == 0 or call.cut
         self.leaves = sorted(
             (offer for leg in phones if (offer := self._offer(leg))), key=lambda o: o.began
         )
@@ -150,7 +150,7 @@ class _Case:
     def _offer(self, leg: Leg) -> Offer | None:
         """Take a leg as a dialled phone, if it is one (R1, R2)."""
         told = leg.born_state == 0 and leg.linked != leg.id
-        if not leg.begins and not leg.marks and not told:
+        if not (leg.begins or leg.ends or leg.marks or leg.took or told):
             return None
         # A phone that was told of by another leg has begun no later than it was first seen.
         began = min([d.when for d in leg.begins] or [leg.born or leg.first])
@@ -160,7 +160,9 @@ class _Case:
         answer = next((e for e in ends if e.status == "ANSWER"), None)
         if answer and (end is None or answer.when < end.when):
             end = None
-        picked = min([m for m in (leg.up, answer and answer.when) if m], default=None)
+        # Who picks up a colleague's call is up before: his own phone dialled the code.
+        up = leg.took if leg.born_state == 4 else leg.up
+        picked = min([m for m in (up, answer and answer.when) if m], default=None)
         closed = min([m for m in (end and end.when, leg.gone) if m], default=None)
         rang = leg.rang or (began if leg.moved else None)
         silent = min([m for m in (picked, closed) if m], default=None)
@@ -204,6 +206,8 @@ class _Case:
             return OfferOutcome.CALLER_GAVE_UP
         if leg.lost or offer.closed is None:
             return OfferOutcome.UNKNOWN
+        if offer.picked is None and any(r.soft for r in leg.requests):
+            return OfferOutcome.WITHDRAWN
         rang_out = any(m.kind == "rang_out" for m in leg.marks)
         if offer.rang and (status == "NOANSWER" or rang_out):
             return OfferOutcome.RANG_OUT
@@ -387,7 +391,9 @@ class _Case:
             for dial in leg.begins
             if dial.caller and (caller := self.call.legs.get(dial.caller))
         ]
-        return min(begins)[1].exten if begins else self.first.exten
+        if begins:
+            return min(begins)[1].exten
+        return None if self.first.born_state == 0 else self.first.exten
 
     def _mine(self) -> list[Offer]:
         """The phones whose ringing is the call's: the customer's if outbound, else those asked."""
@@ -534,7 +540,6 @@ class _Case:
             or call.blind
             or call.inexact
             or call.cut
-            or call.torn
             or any(leg.guessed or leg.lost for leg in self.legs)
             or any(offer.rang and not offer.leg.rang for offer in self.leaves)
         )
@@ -553,8 +558,7 @@ class _Case:
         first_that_fits: tuple[tuple[bool, Reason], ...] = (
             (self._unobserved(), Reason.UNOBSERVED),
             (
-                self.call.torn
-                or (not left and self.first.cause in NETWORK_CAUSES)
+                (not left and (self.call.torn or self.first.cause in NETWORK_CAUSES))
                 or (unreachable >= 3 and not rang),
                 Reason.PBX_FAULT,
             ),
@@ -575,7 +579,7 @@ class _Case:
             self.call.blind_open
             or self.first.born is None
             or (self.call.cut and self.first.gone is None)
-            or (self.first.lost and not self.call.torn)
+            or self.first.lost
         )
 
 

@@ -17,7 +17,7 @@ from playwright.async_api import BrowserContext, Page, async_playwright
 
 from cti.clock import SystemClock
 from cti.web import wire
-from tests.kit.web import BO, LIN, MAY, PASSWORD, WANG, WANG_MAY, Somebody, Stage, make_card, stage
+from tests.kit.web import BO, LIN, MAY, PASSWORD, WANG, WANG_MAY, Somebody, Stage, stage
 
 CONTACTS = [
     (2, "inbound", "answered", None, 2, "Bo", 184_000),

@@ -1,0 +1,373 @@
+"""The daemon: builds every room, wires, runs and stops them. The only file that knows all."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cti import house_file
+from cti.bus import Bus
+from cti.calls.book import Book, trunk_matcher
+from cti.calls.desk import KEPT, Desk, Found, Turn
+from cti.calls.store import CallStore, Told
+from cti.calls.switchboard import Item, Switchboard
+from cti.clock import Clock, SystemClock
+from cti.customers.rules import Number
+from cti.customers.store import CustomerStore
+from cti.db import migrate
+from cti.db.engine import Database
+from cti.db.schema import new_id
+from cti.db.writer import Writer
+from cti.errors import ConfigError, CtiError, Refused, StoreUnavailable
+from cti.house import House
+from cti.metrics import Plant
+from cti.pbx.aside import SetAside
+from cti.pbx.inbox import Inbox
+from cti.pbx.link import Link, LinkState
+from cti.pbx.translate import wanted
+from cti.people.login import Login
+from cti.people.rules import Person
+from cti.people.store import PeopleStore
+from cti.settings import PbxSettings, Settings
+from cti.web.ports import Person as WebPerson
+from cti.web.ports import Readiness
+from cti.web.server import make_app, make_runner
+from cti.web.site import Site
+
+log = structlog.get_logger(__name__)
+
+STOP_WITHIN: Final = timedelta(seconds=8)
+PEOPLE_EVERY: Final = 5.0
+"""Seconds after which people who were added by another process are seen."""
+SWEEP_EVERY: Final = 3600.0
+HINTS_KEPT: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One PBX: two sessions, a queue and its reader."""
+
+    listen: Link
+    act: Link
+    switchboard: Switchboard
+
+
+class Kept:
+    """What the desk asks of the stores (`cti.calls.desk.Kept`)."""
+
+    def __init__(self, calls: CallStore, clock: Clock) -> None:
+        self.day, self.choose = calls.day, calls.choose
+        self._calls, self._clock = calls, clock
+
+    async def tell(self, people: Sequence[str], call: str) -> Told:
+        """Store hints about a call, now."""
+        return await self._calls.tell(people, call, self._clock.now())
+
+
+class Accounts:
+    """Who may come in, for the pages (`cti.web.ports.Accounts`)."""
+
+    def __init__(self, login: Login, people: PeopleStore) -> None:
+        self._login, self._people = login, people
+        self._opened: dict[str, str] = {}
+
+    async def check_password(self, number: str, password: str, address: str) -> Person | None:
+        """Give the person, None if number and password do not fit."""
+        try:
+            opened = await self._login.by_password(number, password, address=address)
+        except Refused as refusal:
+            if refusal.code == "login_refused":
+                return None
+            raise
+        self._opened[opened.person.id] = opened.token
+        return opened.person
+
+    async def use_link(self, token: str, address: str) -> Person | None:
+        """Use up a one-time link."""
+        try:
+            opened = await self._login.by_link(token, address=address)
+        except Refused:
+            return None
+        self._opened[opened.person.id] = opened.token
+        return opened.person
+
+    async def open_session(self, person: WebPerson) -> str:
+        """Give the token of the session that was just opened."""
+        return self._opened.pop(person.id)
+
+    async def session(self, token: str) -> Person | None:
+        """Give the person of a living session."""
+        found = await self._people.session(token)
+        return found.person if found else None
+
+    async def close_session(self, token: str) -> None:
+        """End a session."""
+        await self._people.end_session(token)
+
+
+class Callers:
+    """Looks up who calls, while the change is on its way to the disk."""
+
+    def __init__(
+        self, customers: CustomerStore, calls: CallStore, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._customers, self._calls, self._tasks = customers, calls, tasks
+
+    def __call__(self, number: Number, call: str) -> asyncio.Future[Found]:
+        """Begin to look up a number for a call."""
+        return self._tasks.create_task(self._find(number.normal or "", call), name="look_up")
+
+    async def _find(self, normal: str, call: str) -> Found:
+        try:
+            customers = await self._customers.find(normal)
+            return Found(customers=customers, contacts=await self._calls.contacts(normal, call))
+        except CtiError as fault:
+            log.warning("customer_lookup_failed", call=call, why=str(fault))
+            return Found()
+
+
+class App:
+    """A built daemon. `run` is all that is left to do."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings, self.clock = settings, clock or SystemClock()
+        self.house = house_file.read(settings.house) if settings.house else House()
+        self.bus = Bus()
+        self.registry = CollectorRegistry()
+        self.url = ""
+        """Where the pages are, once they are served."""
+        self.ready = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask `run` to end: no more is heard, what was heard is stored."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`, or a signal. Raises `ConfigError` before anything was started."""
+        async with AsyncExitStack() as stack:
+            await migrate.check(self.settings.database_url, password=self._password())
+            self.db = await Database.open(self.settings.database_url, password=self._password())
+            stack.push_async_callback(self.db.close)
+            await self._serve(stack)
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        self.people, self.calls = PeopleStore(self.db, self.clock), CallStore(self.db)
+        self.customers = CustomerStore(self.db, self.clock)
+        told = await self.calls.recent(KEPT)
+        self.desk = Desk(
+            bus=self.bus,
+            clock=self.clock,
+            house=self.house,
+            directory=await self.people.directory(),
+            kept=Kept(self.calls, self.clock),
+            epoch=await self.calls.epoch(new_id(self.clock.now())),
+            last_seq=told[-1][0] if told else 0,
+            told=told,
+        )
+        self.writer: Writer[Item, tuple[list[Turn], Told]] = Writer(
+            self.db, self._apply, after=self._after, on_trouble=self._trouble
+        )
+        runner = make_runner(self._pages())
+        stack.push_async_callback(runner.cleanup)
+        async with asyncio.TaskGroup() as tasks:
+            self.lines = [await self._line(pbx, tasks) for pbx in self.settings.pbx]
+            self._measure()
+            await self.desk.count_day()
+            self.url = await _listen(runner, self.settings)
+            running = self._start(tasks)
+            log.info("cti_started", url=self.url, pbxs=[pbx.name for pbx in self.settings.pbx])
+            self.ready.set()
+            with _signals(self.stop):
+                await self._stop.wait()
+            await self._wind_down(running)
+
+    def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        running = [
+            tasks.create_task(self.writer.run(), name="writer"),
+            tasks.create_task(self.desk.show(), name="desk"),
+            tasks.create_task(self.desk.show_board(), name="board"),
+            tasks.create_task(self._watch_people(), name="people"),
+            tasks.create_task(self._sweep(), name="sweep"),
+        ]
+        for line in self.lines:
+            name = line.switchboard.pbx
+            running += [
+                tasks.create_task(line.act.run(), name=f"act-{name}"),
+                tasks.create_task(line.listen.run(), name=f"listen-{name}"),
+                tasks.create_task(line.switchboard.run(), name=f"switchboard-{name}"),
+            ]
+        return running
+
+    async def _wind_down(self, running: Sequence[asyncio.Task[None]]) -> None:
+        """Say goodbye to the PBXs, store what was heard, end the tasks."""
+        log.info("cti_stopping")
+        for line in self.lines:
+            await line.listen.stop()
+            await line.act.stop()
+        unsaved = await self.writer.stop(STOP_WITHIN)
+        for task in running:
+            task.cancel()
+        log.info("cti_stopped", unsaved=unsaved)
+
+    async def _line(self, pbx: PbxSettings, tasks: asyncio.TaskGroup) -> Line:
+        aside = SetAside(pbx.name, self.clock)
+        inbox = Inbox(aside)
+        book = Book(
+            lambda: new_id(self.clock.now()), trunk_matcher(pbx.trunks), self.house, pbx.name
+        )
+        act = Link(pbx, "act", clock=self.clock)
+        switchboard = Switchboard(
+            book=book,
+            inbox=inbox,
+            act=act,
+            pen=self.writer,
+            desk=self.desk,
+            look_up=Callers(self.customers, self.calls, tasks),
+            clock=self.clock,
+        )
+        listen = Link(
+            pbx,
+            "listen",
+            clock=self.clock,
+            on_frames=inbox.put,
+            on_state=lambda state: self._link_state(switchboard, state),
+            wanted=wanted,
+            aside=aside,
+        )
+        switchboard.resume(await self.calls.live(pbx.name))
+        return Line(listen, act, switchboard)
+
+    def _link_state(self, switchboard: Switchboard, state: LinkState) -> None:
+        switchboard.link_state(state)
+
+    async def _apply(
+        self, connection: AsyncConnection, items: list[Item]
+    ) -> tuple[list[Turn], Told]:
+        told = await self.calls.keep(connection, [batch for batch, _ in items])
+        return [turn for _, turn in items], told
+
+    def _after(self, stored: tuple[list[Turn], Told]) -> None:
+        turns, told = stored
+        for turn in turns[:-1]:
+            self.desk.committed(turn, [])
+        self.desk.committed(turns[-1], told)
+
+    def _trouble(self, fault: StoreUnavailable) -> None:
+        log.error("records_wait_in_memory", code=fault.code)
+
+    def _measure(self) -> None:
+        self.registry.register(
+            Plant(
+                [(line.listen, line.act) for line in self.lines],
+                [line.switchboard for line in self.lines],
+                lambda: (self.writer.waiting, self.writer.refused, self.writer.troubled),
+            )
+        )
+
+    def _pages(self) -> web.Application:
+        web_settings, card = self.settings.web, self.house.card
+        login = Login(
+            self.people, lifetime=timedelta(hours=web_settings.session_hours), clock=self.clock
+        )
+        site = Site(
+            public_url=web_settings.public_url,
+            host=web_settings.host,
+            origins=web_settings.origins,
+            frame_ancestors=web_settings.frame_ancestors,
+            locale=web_settings.locale,
+            session_hours=web_settings.session_hours,
+            house=card.name,
+            house_locale=card.locale,
+            zone=self.house.zone,
+        )
+        return make_app(
+            accounts=Accounts(login, self.people),
+            desk=self.desk,
+            bus=self.bus,
+            clock=self.clock,
+            site=site,
+            ready=self._readiness,
+            registry=self.registry,
+            rules=lambda: self.house.ring,
+        )
+
+    async def _readiness(self) -> Readiness:
+        parts = {"database": "ok"}
+        try:
+            async with asyncio.timeout(2):
+                await self.calls.recent(1)
+        except (CtiError, TimeoutError) as fault:
+            parts["database"] = str(fault) or "no answer within 2 s"
+        if self.writer.troubled:
+            parts["writer"] = f"{self.writer.waiting} changes wait to be stored"
+        for line in self.lines:
+            for link in (line.listen, line.act):
+                said = link.state.phase
+                reason = f"{said}: {link.state.reason}" if link.state.reason else said
+                parts[f"pbx {link.settings.name} {link.role}"] = "ok" if said == "up" else reason
+        return Readiness(ok=all(said == "ok" for said in parts.values()), parts=parts)
+
+    async def _watch_people(self) -> None:
+        while True:
+            await asyncio.sleep(PEOPLE_EVERY)
+            with suppress(CtiError):
+                directory = await self.people.directory()
+                if directory.people != self.desk.directory.people:
+                    self.desk.people(directory)
+
+    async def _sweep(self) -> None:
+        while True:
+            with suppress(CtiError):
+                await self.calls.forget_told(self.clock.now() - HINTS_KEPT)
+                await self.people.sweep()
+            await asyncio.sleep(SWEEP_EVERY)
+
+    def _password(self) -> str | None:
+        return self.settings.database.read_password()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+    """Open the port. Raises `ConfigError` (port_taken, bad_address)."""
+    host, port = settings.web.host, settings.web.port
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as fault:
+        taken = fault.errno in (98, 48, 10048)
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {fault.strerror or fault}",
+            "another program has this port: set web.port (CTI_WEB__PORT), or stop the other one"
+            if taken
+            else "set web.host to an address of this machine, web.port to a port you may use",
+            code="port_taken" if taken else "bad_address",
+        ) from fault
+    found = runner.addresses[0][1] if runner.addresses else port
+    return settings.web.public_url or f"http://{host}:{found}"
+
+
+class _signals:  # noqa: N801  reads as a word: with _signals(stop)
+    """Call `stop` at SIGTERM and SIGINT, while the block lasts."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(number)
