@@ -10,8 +10,7 @@ enough to raise. Over stays over: later facts about it are dropped.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -20,6 +19,7 @@ from typing import Any, Final
 from cti.calls.effects import Close, Effect, Merge, Note, Show
 from cti.calls.evidence import dump, load
 from cti.calls.facts import (
+    NEVER,
     Call,
     Dial,
     DialEnd,
@@ -30,7 +30,6 @@ from cti.calls.facts import (
     Step,
     Visit,
     later,
-    moment,
 )
 from cti.calls.judge import judge
 from cti.calls.record import CallId, CallRecord
@@ -75,6 +74,8 @@ SETTLE: Final = timedelta(seconds=2)
 """So long after its last leg a call is judged: siblings and causes come late (9.5)."""
 WINDOW: Final = 64
 """In a stream without our own clock, so many events too: it may have been reordered."""
+CLOSE_EVERY: Final = 16
+"""Look every so many events whether a call may be closed."""
 REMEMBERED: Final = 50_000
 """Names of ended calls that are known, so that a late fact opens no phantom."""
 
@@ -148,15 +149,18 @@ class Book:
             Resynced: self._resynced,
         }
 
-    def hear(self, event: Event) -> list[Effect]:
+    def hear(self, event: Event) -> Sequence[Effect]:
         """Take one event; give what must be done now. Never raises on what a PBX may say."""
-        self._seq += 1
-        when = moment(event.at, self._seq)
-        self._hear[type(event)](event, when)
-        if event.at is not None and (self._now is None or event.at > self._now):
-            self._now = event.at
-        if self._closing:
+        self._seq = seq = self._seq + 1
+        at = event.at
+        self._hear[type(event)](event, Moment(NEVER if at is None else at, seq))
+        if at is not None and (self._now is None or at > self._now):
+            self._now = at
+        if self._closing and not seq % CLOSE_EVERY:
             self._close_due(WINDOW)
+        return self._done() if self._todo else ()
+
+    def _done(self) -> list[Effect]:
         todo, self._todo = self._todo, []
         return todo
 
@@ -193,16 +197,14 @@ class Book:
                 self._closing[call.id] = self._seq
             call.blind_open = call.blind_open or self._judge(call).outcome is None
             call.blind = True
-        todo, self._todo = self._todo, []
-        return todo
+        return self._done()
 
     def settle(self) -> list[Effect]:
         """Close everything: the stream is at its end, and nothing more will be heard."""
         for call in sorted(self._calls.values(), key=lambda call: call.number):
             call.cut = call.open_legs > 0
             self._close(call)
-        todo, self._todo = self._todo, []
-        return todo
+        return self._done()
 
     def _leg(self, who: Sight, when: Moment) -> Leg | None:
         """Find the leg that was sighted, or open it; None when its call is over."""
@@ -227,7 +229,7 @@ class Book:
                 self._todo.append(Note(text="a channel came late to a call that is over"))
                 return None
             self._born += 1
-            call = Call(id=CallId(self._new_id()), number=self._born)
+            call = _new_call(CallId(self._new_id()), self._born)
             self._calls[call.id] = call
         leg = Leg(id=who.leg, channel=who.channel, linked=linked, first=when)
         _tell(leg, who, when)
@@ -279,10 +281,10 @@ class Book:
                 self._merge(first, second)
 
     def _show(self, call: Call) -> None:
-        self._todo.append(Show(call=call.id))
+        self._todo.append(call.show)
 
     def _show_leg(self, leg: Leg) -> None:
-        self._todo.append(Show(call=self._named[leg.id].id))
+        self._todo.append(self._named[leg.id].show)
 
     def _leg_born(self, event: LegBorn, when: Moment) -> None:
         leg = self._leg(event.who, when)
@@ -339,7 +341,7 @@ class Book:
         if dest is None:
             return
         begin = Dial(when, caller.id if caller else None)
-        if not any(_same_fact(begin, other) for other in dest.begins):
+        if _is_new(begin, dest.begins):
             dest.begins.append(begin)
             dest.dialled = dest.dialled or event.dialled
             self._show_leg(dest)
@@ -359,7 +361,7 @@ class Book:
         if dest is None:
             return
         end = DialEnd(when, event.status, event.forward)
-        if not any(_same_fact(end, other) for other in dest.ends):
+        if _is_new(end, dest.ends):
             dest.ends.append(end)
             self._show_leg(dest)
 
@@ -376,7 +378,7 @@ class Book:
         if leg is None:
             return
         visit = Visit(when, event.queue, _VISIT[type(event)])
-        if not any(_same_fact(visit, other) for other in leg.visits):
+        if _is_new(visit, leg.visits):
             leg.visits.append(visit)
             self._show_leg(leg)
 
@@ -392,7 +394,7 @@ class Book:
             return
         reason = event.reason if isinstance(event, AgentCompleted) else ""
         mark = Mark(when, _MARK[type(event)], reason)
-        if not any(_same_fact(mark, other) for other in dest.marks):
+        if _is_new(mark, dest.marks):
             dest.marks.append(mark)
 
     def _bridge(self, event: BridgeEntered | BridgeLeft, when: Moment) -> None:
@@ -402,7 +404,7 @@ class Book:
         entered = isinstance(event, BridgeEntered)
         kind = event.kind if isinstance(event, BridgeEntered) else ""
         step = Step(when, event.bridge, entered, kind)
-        if any(_same_fact(step, other) for other in leg.steps):
+        if not _is_new(step, leg.steps):
             return
         leg.steps.append(step)
         if isinstance(event, BridgeEntered) and event.swapped:
@@ -424,7 +426,7 @@ class Book:
         if leg is None:
             return
         request = Request(when, event.cause, event.soft)
-        if not any(_same_fact(request, other) for other in leg.requests):
+        if _is_new(request, leg.requests):
             leg.requests.append(request)
 
     def _hung_up(self, event: HungUp, when: Moment) -> None:
@@ -455,7 +457,7 @@ class Book:
             self._close(call)
 
     def _close(self, call: Call) -> None:
-        record = replace(self._judge(call), over=True)
+        record = self._judge(call, over=True)
         self._closing.pop(call.id, None)
         del self._calls[call.id]
         for name in call.names:
@@ -467,10 +469,8 @@ class Book:
             self._ended.popitem(last=False)
         self._todo.append(Close(record=record))
 
-    def _judge(self, call: Call) -> CallRecord:
-        """Judge a call that is in the book, and so not over, whatever its legs do."""
-        record = judge(call, self.house, self._is_trunk)
-        return replace(record, pbx=self.pbx, boot=self.boot, over=False)
+    def _judge(self, call: Call, *, over: bool = False) -> CallRecord:
+        return judge(call, self.house, self._is_trunk, pbx=self.pbx, boot=self.boot, over=over)
 
     def _shut_down(self, event: ShutDown, when: Moment) -> None:
         """Remember that the PBX itself ended what is open, or was until just now."""
@@ -561,6 +561,13 @@ def _tell(leg: Leg, who: Sight, when: Moment) -> None:
         leg.name, leg.named = who.name, when
 
 
-def _same_fact(one: tuple[Any, ...], two: tuple[Any, ...]) -> bool:
-    """Tell whether a fact was heard before: same stamp, same content."""
-    return one[1:] == two[1:] and one[0].order == two[0].order
+def _is_new(fact: tuple[Any, ...], known: Sequence[tuple[Any, ...]]) -> bool:
+    """Tell whether a fact was not heard before: same stamp and content make the same fact."""
+    if not known:
+        return True
+    order, said = fact[0].order, fact[1:]
+    return all(other[0].order != order or other[1:] != said for other in known)
+
+
+def _new_call(call: CallId, number: int) -> Call:
+    return Call(id=call, number=number, show=Show(call=call))

@@ -4,7 +4,7 @@ Being up is not being connected (R6): a talk needs both in one bridge that is no
 Sharing a bridge makes nobody part of a call (I4): only legs of the call are looked at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -52,7 +52,7 @@ def stays_of(leg: Leg) -> list[Stay]:
     found: list[Stay] = []
     inside: dict[str, Moment] = {}
     holding = {step.bridge for step in leg.steps if step.kind == "holding"}
-    for step in sorted(leg.steps):
+    for step in sorted(leg.steps) if len(leg.steps) > 1 else leg.steps:
         if step.bridge in holding:
             continue
         if step.entered:
@@ -67,12 +67,13 @@ def talks_of(customers: Sequence[Leg], legs: Sequence[Leg]) -> list[Talk]:
     """Find every talk of a call, in the order of their beginnings."""
     if not any(leg.steps for leg in legs):
         return []
-    rooms = _rooms(legs)
+    stays = {leg.id: stays_of(leg) for leg in legs if leg.steps}
+    rooms = _rooms(legs, stays)
     halves = {leg.channel: leg for leg in legs if leg.local}
     found: list[Talk] = []
     for customer in customers:
-        for stay in stays_of(customer):
-            for leg, began, ended in _reached(customer, stay, rooms, halves, {customer.id}, _DEPTH):
+        for stay in stays.get(customer.id, ()):
+            for leg, began, ended in _reached(stay, rooms, halves, {customer.id}, _DEPTH):
                 if leg not in customers and not leg.channel.startswith(NOBODY):
                     found.append(Talk(customer, leg, began, ended, leg.first))
     found = _joined_up(found)
@@ -80,7 +81,6 @@ def talks_of(customers: Sequence[Leg], legs: Sequence[Leg]) -> list[Talk]:
 
 
 def _reached(
-    via: Leg,
     stay: Stay,
     rooms: dict[str, list[tuple[Leg, Stay]]],
     halves: dict[str, Leg],
@@ -102,9 +102,7 @@ def _reached(
             narrowed = Stay(further.bridge, *_both(Stay("", began, ended), further))
             if narrowed.began and narrowed.ended and narrowed.began > narrowed.ended:
                 continue
-            yield from _reached(
-                half, narrowed, rooms, halves, passed | {leg.id, half.id}, depth - 1
-            )
+            yield from _reached(narrowed, rooms, halves, passed | {leg.id, half.id}, depth - 1)
 
 
 def _both(one: Stay, two: Stay) -> tuple[Moment | None, Moment | None]:
@@ -122,10 +120,12 @@ def _joined_up(talks: Sequence[Talk]) -> list[Talk]:
     return list(found.values())
 
 
-def _rooms(legs: Sequence[Leg]) -> dict[str, list[tuple[Leg, Stay]]]:
+def _rooms(
+    legs: Sequence[Leg], stays: Mapping[str, Sequence[Stay]]
+) -> dict[str, list[tuple[Leg, Stay]]]:
     rooms: dict[str, list[tuple[Leg, Stay]]] = {}
     for leg in legs:
-        for stay in stays_of(leg):
+        for stay in stays.get(leg.id, ()):
             rooms.setdefault(stay.bridge, []).append((leg, stay))
     return rooms
 
@@ -136,7 +136,8 @@ def alone(legs: Sequence[Leg]) -> Iterator[Talk]:
     In a whole stream such a bridge has a second channel of the call, be it a Local's half.
     """
     basic = {step.bridge for leg in legs for step in leg.steps if step.kind == "basic"}
-    for bridge, room in _rooms(legs).items():
+    stays = {leg.id: stays_of(leg) for leg in legs if leg.steps}
+    for bridge, room in _rooms(legs, stays).items():
         if bridge in basic and len({leg.id for leg, _ in room}) == 1:
             leg, stay = room[0]
             if not leg.channel.startswith(NOBODY):

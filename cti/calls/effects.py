@@ -1,18 +1,17 @@
 """What must be done about a call. The book decides, a shell performs."""
 
-from dataclasses import dataclass
-
 from cti.calls.record import CallId, CallRecord
+from cti.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Show:
     """What a screen shows of this call has changed: keep it, then look again (`Book.view`)."""
 
     call: CallId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Merge:
     """Two calls were one all along: `call` is from now on another name of `into`."""
 
@@ -20,14 +19,14 @@ class Merge:
     into: CallId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Close:
     """A call is over: keep its record, once."""
 
     record: CallRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Note:
     """Say something in the log. An effect, so that tests can assert on it."""
 

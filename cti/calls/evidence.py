@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from cti.calls.effects import Show
 from cti.calls.facts import Call, Dial, DialEnd, Leg, Mark, Moment, Request, Step, Visit, moment
 from cti.calls.record import CallId
 
@@ -47,7 +48,8 @@ def load(text: str, number: int) -> tuple[Call, str]:
     text is not one of ours.
     """
     told = json.loads(text)
-    call = Call(id=CallId(told["id"]), number=number, names=list(told["names"]))
+    call_id = CallId(told["id"])
+    call = Call(id=call_id, number=number, show=Show(call=call_id), names=list(told["names"]))
     for flag in _FLAGS:
         setattr(call, flag, bool(told.get(flag)))
     for part in told["legs"]:

@@ -6,11 +6,12 @@ order of arrival, for streams without stamps.
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from cti.calls.effects import Show
 from cti.calls.record import CallId
 
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Moment(NamedTuple):
@@ -22,12 +23,12 @@ class Moment(NamedTuple):
     @property
     def at(self) -> datetime | None:
         """The instant, None in a stream without stamps."""
-        return None if self.order is _NEVER else self.order
+        return None if self.order is NEVER else self.order
 
 
 def moment(at: datetime | None, seq: int) -> Moment:
     """Make a moment of a stamp, which may be missing, and the order of arrival."""
-    return Moment(_NEVER if at is None else at, seq)
+    return Moment(NEVER if at is None else at, seq)
 
 
 def later(moment: Moment, by: timedelta) -> Moment:
@@ -145,6 +146,8 @@ class Call:
 
     id: CallId
     number: int
+    show: Show
+    """The effect that says: this call has changed. Made once."""
     legs: dict[str, Leg] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     """Every Uniqueid and Linkedid by which the call is known."""

@@ -52,13 +52,22 @@ class Offer:
     """When its ringing stopped: picked up or closed."""
 
 
-def judge(call: Call, house: House, is_trunk: Callable[[str], bool]) -> CallRecord:
+def judge(
+    call: Call,
+    house: House,
+    is_trunk: Callable[[str], bool],
+    *,
+    pbx: str = "",
+    boot: str = "",
+    over: bool = False,
+) -> CallRecord:
     """Say what a call is, as far as it was seen.
 
     `is_trunk` tells of a device name whether customers come from there. The call may still
-    live: then outcome, reason and ends are None as long as they are open.
+    live: then outcome, reason and ends are None as long as they are open. `pbx`, `boot` and
+    `over` go into the record as they are.
     """
-    return _Case(call, house, is_trunk).record()
+    return _Case(call, house, is_trunk).record(pbx, boot, over)
 
 
 class _Case:
@@ -66,6 +75,7 @@ class _Case:
 
     def __init__(self, call: Call, house: House, is_trunk: Callable[[str], bool]) -> None:
         self.call, self.house, self.is_trunk = call, house, is_trunk
+        self._phones: dict[str, Phone] = {}
         self.legs = sorted(call.legs.values(), key=lambda leg: leg.born or leg.first)
         phones = [leg for leg in self.legs if not leg.local]
         self.over = call.open_legs == 0 or call.cut
@@ -137,6 +147,12 @@ class _Case:
 
     def phone(self, leg: Leg) -> Phone:
         """Name a leg's phone; on a trunk by the number dialled."""
+        known = self._phones.get(leg.id)
+        if known is None:
+            known = self._phones[leg.id] = self._phone(leg)
+        return known
+
+    def _phone(self, leg: Leg) -> Phone:
         device = leg.device
         agent = device.partition("/")[2] or device
         if self.is_trunk(device):
@@ -312,7 +328,7 @@ class _Case:
             None,
         )
 
-    def record(self) -> CallRecord:
+    def record(self, pbx: str, boot: str, over: bool) -> CallRecord:
         """Put the answers together."""
         offers = tuple(self._offer_record(offer) for offer in self.offers)
         answered = self.connected
@@ -324,8 +340,8 @@ class _Case:
         rules = self.house.ring
         return CallRecord(
             id=self.call.id,
-            pbx="",
-            boot="",
+            pbx=pbx,
+            boot=boot,
             direction=self.direction,
             state=self._state(offers),
             caller=self._caller(),
@@ -357,7 +373,7 @@ class _Case:
             recordings=self._files(),
             legs=tuple((leg.id, leg.channel) for leg in self.legs),
             approximate=self._approximate(),
-            over=self.over,
+            over=over,
         )
 
     def _state(self, offers: Sequence[OfferRecord]) -> State:

@@ -1,9 +1,10 @@
 """What is known of a call, as values: the record that is stored, shown and printed."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
+
+from cti.value import value
 
 CallId = NewType("CallId", str)
 
@@ -72,7 +73,7 @@ class EndedBy(StrEnum):
     PBX = "pbx"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Phone:
     """One phone in a call: `device` is its channel's name without suffix, `agent` what follows `/`.
 
@@ -85,7 +86,7 @@ class Phone:
     leg: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OfferRecord:
     """One phone asked to take a call.
 
@@ -103,7 +104,7 @@ class OfferRecord:
     outcome: OfferOutcome | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VisitRecord:
     """One visit to a queue."""
 
@@ -113,7 +114,7 @@ class VisitRecord:
     abandoned: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class TalkRecord:
     """The customer and one person in one bridge. `ended_at` is None while they talk."""
 
@@ -122,7 +123,7 @@ class TalkRecord:
     ended_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CallRecord:
     """One call as it stands; `over` when nothing will be added. Durations: whole ms, rounded down.
 

@@ -168,7 +168,7 @@ class Switchboard:
         effects += self.book.hear(Passed(at=self._pbx_now()))
         self._perform(effects)
 
-    def _event(self, event: Event) -> list[Effect]:
+    def _event(self, event: Event) -> Sequence[Effect]:
         if isinstance(event, DeviceChanged):
             if self._phones.device(event.device, event.state, self._clock.now()):
                 self._desk.phones_changed()

@@ -5,9 +5,10 @@ A fact that names a channel carries a `Sight` of it. `at` is the PBX's own stamp
 without either, None. The words of Asterisk stop in `cti.pbx.translate`.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, NewType
+
+from cti.value import value
 
 LegId = NewType("LegId", str)
 
@@ -24,7 +25,7 @@ class Sight(NamedTuple):
     state: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Heard:
     """What all facts share."""
 
@@ -32,42 +33,42 @@ class Heard:
     exact: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LegBorn(Heard):
     """A channel began; `who.state` 4 means that its far end asked for us, 0 that we dial it."""
 
     who: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LegRang(Heard):
     """A channel's phone began to alert (state 5)."""
 
     who: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LegUp(Heard):
     """A channel was picked up or answered (state 6). Up is not connected."""
 
     who: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LegNamed(Heard):
     """A channel got another caller id."""
 
     who: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LegSeen(Heard):
     """Channels were mentioned; what is known by it is which belong together."""
 
     who: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DialBegun(Heard):
     """A channel dials another; no `caller` when we or the PBX originated it."""
 
@@ -76,7 +77,7 @@ class DialBegun(Heard):
     dialled: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DialRang(Heard):
     """The dialled phone alerts."""
 
@@ -84,7 +85,7 @@ class DialRang(Heard):
     dest: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DialMoved(Heard):
     """The dialled far end sends early media, which may be ringing."""
 
@@ -92,7 +93,7 @@ class DialMoved(Heard):
     dest: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DialEnded(Heard):
     """Dialling a channel came to `status`: ANSWER BUSY CANCEL CHANUNAVAIL CONGESTION NOANSWER."""
 
@@ -102,7 +103,7 @@ class DialEnded(Heard):
     forward: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QueueJoined(Heard):
     """A caller entered a queue."""
 
@@ -110,7 +111,7 @@ class QueueJoined(Heard):
     queue: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QueueLeft(Heard):
     """A caller's visit to a queue is over."""
 
@@ -118,7 +119,7 @@ class QueueLeft(Heard):
     queue: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class QueueAbandoned(Heard):
     """A visit ended without an agent: the caller left, or the queue gave up (both say so)."""
 
@@ -126,7 +127,7 @@ class QueueAbandoned(Heard):
     queue: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AgentCalled(Heard):
     """A queue asks a member's phone."""
 
@@ -136,7 +137,7 @@ class AgentCalled(Heard):
     interface: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AgentRangOut(Heard):
     """A queue gave up on a member's phone: not answered, busy, declined or dead alike."""
 
@@ -146,7 +147,7 @@ class AgentRangOut(Heard):
     interface: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AgentConnected(Heard):
     """A queue joined the caller to a member."""
 
@@ -156,7 +157,7 @@ class AgentConnected(Heard):
     interface: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AgentCompleted(Heard):
     """A member's part in a queue call is over; `reason` is caller, agent or transfer."""
 
@@ -167,7 +168,7 @@ class AgentCompleted(Heard):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BridgeEntered(Heard):
     """A channel entered a bridge; `kind` is basic, holding (nobody talks there) or another."""
 
@@ -177,7 +178,7 @@ class BridgeEntered(Heard):
     swapped: LegId | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BridgeLeft(Heard):
     """A channel left a bridge."""
 
@@ -185,14 +186,14 @@ class BridgeLeft(Heard):
     bridge: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Joined(Heard):
     """Channels belong to one call: transfer, retrieval from parking, two halves of a Local."""
 
     parties: tuple[Sight, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PickedUp(Heard):
     """`picker` took the call that rang at `target`."""
 
@@ -200,7 +201,7 @@ class PickedUp(Heard):
     target: Sight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RecordingNamed(Heard):
     """A channel is being recorded to `file`."""
 
@@ -208,7 +209,7 @@ class RecordingNamed(Heard):
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Originated(Heard):
     """What became of the first leg of our own dialling; says nothing of the second."""
 
@@ -218,7 +219,7 @@ class Originated(Heard):
     reason: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HangupAsked(Heard):
     """A far end hung up; `soft` when the PBX itself tears the channel down."""
 
@@ -227,7 +228,7 @@ class HangupAsked(Heard):
     soft: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HungUp(Heard):
     """A channel is gone."""
 
@@ -235,12 +236,12 @@ class HungUp(Heard):
     cause: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ShutDown(Heard):
     """The PBX is stopping."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DeviceChanged(Heard):
     """A device's state, as NOT_INUSE INUSE BUSY RINGING RINGINUSE ONHOLD UNAVAILABLE."""
 
@@ -248,7 +249,7 @@ class DeviceChanged(Heard):
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MemberChanged(Heard):
     """A queue member's standing; `present` false: taken out of the queue."""
 
@@ -259,17 +260,17 @@ class MemberChanged(Heard):
     present: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Passed(Heard):
     """Time went by; `at` is never None."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LinkLost(Heard):
     """From here on the PBX is not heard."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LiveLeg:
     """One channel of a snapshot."""
 
@@ -279,7 +280,7 @@ class LiveLeg:
     kind: str = "basic"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class LiveVisit:
     """One caller who waits in a queue, by a snapshot."""
 
@@ -288,7 +289,7 @@ class LiveVisit:
     waited: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Resynced(Heard):
     """The PBX as it is now, asked after a (re)connection: all else has ended unseen."""
 

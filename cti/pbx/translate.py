@@ -7,8 +7,8 @@ header (ast_escape_c); what Asterisk sends as `<unknown>` or `unknown` is None.
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 from cti.pbx.events import (
     AgentCalled,
@@ -44,10 +44,34 @@ from cti.pbx.events import (
 )
 from cti.pbx.frames import Frame
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_instant: Final = datetime.fromtimestamp
+_UNKNOWN: Final[Mapping[str | None, None]] = {"<unknown>": None}
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_STATES: Final = {str(state): state for state in range(11)}
+_STATES: Final[Mapping[str | None, int]] = {str(state): state for state in range(11)}
+
+
+class _Names(NamedTuple):
+    """The headers of one channel, as they are looked up."""
+
+    leg: str
+    linked: str
+    channel: str
+    number: str
+    name: str
+    exten: str
+    state: str
+
+    @classmethod
+    def under(cls, prefix: str) -> "_Names":
+        """The headers under a prefix."""
+        words = "uniqueid linkedid channel calleridnum calleridname exten channelstate"
+        return cls(*(prefix + word for word in words.split()))
+
+
+_PLAIN_NAMES: Final = _Names.under("")
+_DEST: Final = _Names.under("dest")
+_TARGET: Final = _Names.under("target")
 RECORDING: Final = "MIXMONITOR_FILENAME"
 
 
@@ -73,28 +97,28 @@ def stamp(frame: Frame) -> tuple[datetime | None, bool]:
     """Give when a frame was sent, and whether the PBX said so itself (`timestampevents`)."""
     text = frame.headers().get("timestamp")
     if text:
-        whole, _, part = text.partition(".")
-        if whole.isascii() and whole.isdigit() and len(whole) < 12:
-            micros = int(part[:6].ljust(6, "0")) if part.isascii() and part.isdigit() else 0
-            return _EPOCH + timedelta(seconds=int(whole), microseconds=micros), True
+        try:  # a double holds microseconds exactly until the year 2242
+            return _instant(float(text), UTC), True
+        except (ValueError, OverflowError, OSError):
+            pass
     return frame.arrived, frame.arrived is None
 
 
-def sight(frame: Frame, prefix: str = "") -> Sight | None:
+def sight(frame: Frame, names: _Names = _PLAIN_NAMES) -> Sight | None:
     """Read the channel that a frame shows under a header prefix; None without its Uniqueid."""
     told = frame.headers().get
-    leg = told(prefix + "uniqueid")
+    leg = told(names.leg)
     if not leg:
         return None
-    name = _known(told(prefix + "calleridname"))
+    name = told(names.name)
     return Sight(
         LegId(leg),
-        told(prefix + "linkedid") or "",
-        told(prefix + "channel") or "",
-        _known(told(prefix + "calleridnum")),
-        unescape(name) if name else None,
-        told(prefix + "exten") or None,
-        _STATES.get(told(prefix + "channelstate") or ""),
+        told(names.linked) or "",
+        told(names.channel) or "",
+        _UNKNOWN.get(number, number) if (number := told(names.number)) else None,
+        unescape(name) if name and name != "<unknown>" else None,
+        told(names.exten) or None,
+        _STATES.get(told(names.state)),
     )
 
 
@@ -130,14 +154,8 @@ def _new_caller_id(frame: Frame) -> Event | None:
     return LegNamed(at=at, exact=exact, who=who) if who else None
 
 
-def _seen(frame: Frame) -> Event | None:
-    who = sight(frame)
-    at, exact = stamp(frame)
-    return LegSeen(at=at, exact=exact, who=who) if who else None
-
-
 def _dial_begin(frame: Frame) -> Event | None:
-    dest = sight(frame, "dest")
+    dest = sight(frame, _DEST)
     if dest is None:
         return None
     at, exact = stamp(frame)
@@ -151,7 +169,7 @@ def _dial_begin(frame: Frame) -> Event | None:
 
 
 def _dial_state(frame: Frame) -> Event | None:
-    dest = sight(frame, "dest")
+    dest = sight(frame, _DEST)
     if dest is None:
         return None
     at, exact = stamp(frame)
@@ -164,7 +182,7 @@ def _dial_state(frame: Frame) -> Event | None:
 
 
 def _dial_end(frame: Frame) -> Event | None:
-    dest = sight(frame, "dest")
+    dest = sight(frame, _DEST)
     if dest is None:
         return None
     at, exact = stamp(frame)
@@ -200,7 +218,7 @@ def _agent(
             at=at,
             exact=exact,
             who=who,
-            dest=sight(frame, "dest"),
+            dest=sight(frame, _DEST),
             queue=frame.headers().get("queue") or "",
             interface=frame.headers().get("interface") or "",
         )
@@ -217,7 +235,7 @@ def _agent_complete(frame: Frame) -> Event | None:
         at=at,
         exact=exact,
         who=who,
-        dest=sight(frame, "dest"),
+        dest=sight(frame, _DEST),
         queue=frame.headers().get("queue") or "",
         interface=frame.headers().get("interface") or "",
         reason=frame.headers().get("reason") or "",
@@ -256,18 +274,20 @@ def _bridge_leave(frame: Frame) -> Event | None:
 
 
 def _parties(*prefixes: str, only_success: bool = False) -> Callable[[Frame], Event | None]:
+    names = tuple(_Names.under(prefix) for prefix in prefixes)
+
     def tell(frame: Frame) -> Event | None:
         if only_success and frame.headers().get("result") != "Success":
             return None
         at, exact = stamp(frame)
-        parties = tuple(who for prefix in prefixes if (who := sight(frame, prefix)))
+        parties = tuple(who for name in names if (who := sight(frame, name)))
         return Joined(at=at, exact=exact, parties=parties) if parties else None
 
     return tell
 
 
 def _pickup(frame: Frame) -> Event | None:
-    picker, target = sight(frame), sight(frame, "target")
+    picker, target = sight(frame), sight(frame, _TARGET)
     if picker is None or target is None:
         return None
     at, exact = stamp(frame)
@@ -356,14 +376,13 @@ def _member(*, present: bool) -> Callable[[Frame], Event | None]:
     return tell
 
 
+# Not here: NewConnectedLine, Newexten, Hold repeat what other events of the same channel say;
+# QueueMemberStatus comes for each queue of a phone whenever its state changes, and tells of
+# pauses no more than QueueMemberPause does.
 _TELL: Final[Mapping[str, Callable[[Frame], Event | None]]] = {
     "Newchannel": _new_channel,
     "Newstate": _new_state,
     "NewCallerid": _new_caller_id,
-    "NewConnectedLine": _seen,
-    "Newexten": _seen,
-    "Hold": _seen,
-    "Unhold": _seen,
     "DialBegin": _dial_begin,
     "DialState": _dial_state,
     "DialEnd": _dial_end,
@@ -397,7 +416,6 @@ _TELL: Final[Mapping[str, Callable[[Frame], Event | None]]] = {
     "Hangup": _hangup,
     "Shutdown": _shutdown,
     "DeviceStateChange": _device_state,
-    "QueueMemberStatus": _member(present=True),
     "QueueMemberAdded": _member(present=True),
     "QueueMemberPause": _member(present=True),
     "QueueMemberRemoved": _member(present=False),
