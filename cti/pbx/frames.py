@@ -24,7 +24,7 @@ _BANNER = b"Asterisk Call Manager/"
 _UNREAD = "unread"
 _EVENT = b"Event: "
 _is_event = methodcaller("startswith", _EVENT)
-_HEAD = rb"Event: [^\r\n]++\r\nPrivilege: [^\r\n]*+\r\n"
+_HEAD = rb"Event: [^\r]++\r\nPrivilege: [^\r]*+\r\n"
 _TIMESTAMP = rb"Timestamp: [0-9]++\.[0-9]++\r\n"
 _ANY_SYSTEMNAME = re.compile(_HEAD + _TIMESTAMP + b"SystemName: ")
 _NAME = re.compile(r"[!-9;-~]+")
@@ -33,14 +33,24 @@ _NAME = re.compile(r"[!-9;-~]+")
 class Framer:
     """Cut a stream of bytes into payloads: frames without their end, blank lines or banner.
 
-    Linear, whatever the pieces; holds no more than one frame of `LONGEST_FRAME` bytes. A longer
-    one is thrown away up to its end and counted in `too_long`; `sample` is how it began.
-    `banner` is the PBX's greeting, empty until it was seen.
+    Linear, whatever the pieces; holds no more than one frame of `longest` bytes. A longer one is
+    thrown away up to its end and counted in `too_long`; `sample` is how it began. `size` is how
+    much of an unfinished frame is held. `banner` is the PBX's greeting, empty until it was seen.
     """
 
-    __slots__ = ("_discarding", "_held", "_tail", "banner", "sample", "size", "too_long")
+    __slots__ = (
+        "_discarding",
+        "_held",
+        "_longest",
+        "_tail",
+        "banner",
+        "sample",
+        "size",
+        "too_long",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST_FRAME) -> None:
+        self._longest = longest
         self._held: list[bytes] = []
         self._tail = b""
         self._discarding = False
@@ -51,17 +61,19 @@ class Framer:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes, in pieces of any size; give the payloads completed by them."""
-        if END not in data and END not in self._tail + data[:3]:  # it may lie across the seam
-            self._hold(data)
-            return []
-        whole = b"".join((*self._held, data))
-        *payloads, rest = whole.split(END)
-        if self._discarding:
+        if self._held:
+            if END not in data and END not in self._tail + data[:3]:  # it may lie across the seam
+                self._hold(data)
+                return []
+            data = b"".join((*self._held, data))
+            self._held, self.size, self._tail = [], 0, b""
+        payloads = data.split(END)
+        if self._discarding and len(payloads) > 1:
             del payloads[0]
             self._discarding = False
-        self._held, self.size, self._tail = [], 0, b""
-        self._hold(rest)
-        short = len(whole) <= LONGEST_FRAME or max(map(len, payloads)) <= LONGEST_FRAME
+        if rest := payloads.pop():
+            self._hold(rest)
+        short = len(data) <= self._longest or max(map(len, payloads), default=0) <= self._longest
         if short and all(map(_is_event, payloads)):
             return payloads
         return [clean for payload in payloads if (clean := self._clean(payload))]
@@ -70,14 +82,14 @@ class Framer:
         self._held.append(piece)
         self.size += len(piece)
         self._tail = piece[-3:] if len(piece) > 2 else (self._tail + piece)[-3:]
-        if self._discarding or self.size > LONGEST_FRAME + 3:  # up to 3 of them belong to the end
+        if self._discarding or self.size > self._longest + 3:  # up to 3 of them belong to the end
             if not self._discarding:
                 self._note_too_long(b"".join(self._held))
             self._discarding = True
             self._held, self.size = [self._tail], len(self._tail)
 
     def _clean(self, payload: bytes) -> bytes:
-        if len(payload) > LONGEST_FRAME:
+        if len(payload) > self._longest:
             self._note_too_long(payload)
             return b""
         while True:
@@ -91,7 +103,7 @@ class Framer:
 
     def _note_too_long(self, payload: bytes) -> None:
         self.too_long += 1
-        self.sample = payload[:LONGEST_FRAME]
+        self.sample = payload[: self._longest]
 
 
 class Frame:
@@ -118,6 +130,10 @@ class Frame:
     @override
     def __repr__(self) -> str:
         return f"<Frame {self.event or 'reply'} of {len(self.payload)} bytes>"
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frame, (self.payload, self.arrived, self.event)
 
     def fault(self) -> str | None:
         """Say what is wrong with the frame, or None. Read once, kept.
@@ -318,22 +334,22 @@ class Gate:
     our own random ActionID.
     """
 
-    __slots__ = ("_genuine", "_greeting", "_timeless", "systemname")
+    __slots__ = ("_timeless", "genuine", "greeting", "systemname")
 
     def __init__(self, systemname: str = "") -> None:
-        self._greeting = False
+        self.greeting = False
         self.expect(systemname)
 
     def expect(self, systemname: str) -> None:
         """Believe only events with this systemname from now on; an empty one: all."""
         self.systemname = systemname
         end = b"SystemName: " + re.escape(systemname.encode()) + rb"(?:\r\n|\Z)"
-        self._genuine = re.compile(_HEAD + _TIMESTAMP + end)
+        self.genuine = re.compile(_HEAD + _TIMESTAMP + end).match
         self._timeless = re.compile(_HEAD + end)
 
     def greet(self) -> None:
         """Expect a FullyBooted next: Asterisk greets a login with one, without these lines."""
-        self._greeting = True
+        self.greeting = True
 
     def forgery(self, payload: bytes) -> str | None:
         """Say why an event is not believed, or None.
@@ -341,10 +357,10 @@ class Gate:
         `forged`; `no_timestamp`: the systemname is right, and timestampevents is off;
         `other_systemname`: the form is right, and the name is not the one we were told.
         """
-        if not self.systemname or self._genuine.match(payload):
-            self._greeting = False
+        if not self.systemname or self.genuine(payload):
+            self.greeting = False
             return None
-        greeting, self._greeting = self._greeting, False
+        greeting, self.greeting = self.greeting, False
         if greeting and payload.startswith(b"Event: FullyBooted\r\n"):
             return None
         if self._timeless.match(payload):

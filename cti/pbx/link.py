@@ -224,7 +224,7 @@ class Link(Manager):  # type: ignore[misc]  # panoramisk has no types
 
     @override
     async def login(self) -> None:
-        """Log in, and learn the systemname. Raises `LoginRefused`, or as `act` does."""
+        """Log in, and learn the systemname. Raises `LoginRefused`, or what `act` raises."""
         session, within = self._session, timedelta(seconds=self.settings.connect_within)
         if session is None:
             raise Bug("no session to log in with")
@@ -236,6 +236,8 @@ class Link(Manager):  # type: ignore[misc]  # panoramisk has no types
             raise LoginRefused(clean(answer.message or "no reason given", 200))
         if self.role == "listen":
             await self._learn_systemname(session, within)
+        if session.reason:
+            raise PbxUnavailable(session.reason)
 
     async def _learn_systemname(self, session: Session, within: timedelta) -> None:
         name = self.settings.systemname.get_secret_value()

@@ -50,8 +50,9 @@ class Reader:
         framer, too_long = self.framer, self.framer.too_long
         payloads = framer.feed(data)
         self.counters.bytes_read += len(data)
-        for _ in range(framer.too_long - too_long):
-            self.aside.put("too_long", framer.sample)
+        if framer.too_long != too_long:
+            for _ in range(framer.too_long - too_long):
+                self.aside.put("too_long", framer.sample)
         if payloads and self.claim is not None:
             payloads = [payload for payload in payloads if not self._claimed(payload)]
         return self._events(payloads, arrived) if payloads else []
@@ -65,7 +66,9 @@ class Reader:
             return True
 
     def _events(self, payloads: list[bytes], arrived: datetime | None) -> list[Frame]:
-        names, forgery = self._names, self.gate.forgery if self.gate.systemname else None
+        names, gate = self._names, self.gate
+        genuine = gate.genuine if gate.systemname else None
+        ask = gate.greeting  # the greeting is believed once: for this read the gate itself judges
         frames, unwanted = list[Frame](), 0
         for payload in payloads:
             head = payload.partition(LINE_END)[0]
@@ -75,7 +78,9 @@ class Reader:
                 name = self._meet(head, payload)
             if not name:
                 unwanted += name is None
-            elif forgery and (why := forgery(payload)):
+            elif genuine is None or (not ask and genuine(payload)):
+                frames.append(Frame(payload, arrived, name))
+            elif why := gate.forgery(payload):
                 self.aside.put(why, payload)
             else:
                 frames.append(Frame(payload, arrived, name))

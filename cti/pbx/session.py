@@ -12,6 +12,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -136,6 +137,7 @@ class Session(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         self._user_timeout = user_timeout
         self._forgotten = deque[str](maxlen=128)
         self._early: list[Frame] | None = []
+        self._unjudged = not reader.gate.systemname
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -143,7 +145,8 @@ class Session(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             ms = int(self._user_timeout.total_seconds() * 1000)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, ms)
+            with suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, ms)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -163,14 +166,16 @@ class Session(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
     def release(self) -> None:
         """Let the events go that came since the login, and all that come from now on."""
         early, self._early = self._early or [], None
-        believed = list[Frame]()
-        for frame in early:  # the systemname may have been learnt since
-            if why := self.reader.gate.forgery(frame.payload):
-                self.reader.aside.put(why, frame.payload)
-            else:
-                believed.append(frame)
-        if believed:
-            self._dispatch(believed)
+        if self._unjudged and self.reader.gate.systemname:  # it was learnt meanwhile
+            early = [frame for frame in early if self._believed(frame)]
+        if early:
+            self._dispatch(early)
+
+    def _believed(self, frame: Frame) -> bool:
+        why = self.reader.gate.forgery(frame.payload)
+        if why:
+            self.reader.aside.put(why, frame.payload)
+        return not why
 
     def _claim(self, payload: bytes) -> bool:
         """Deal with a reply to us, or with what comes before the login was accepted."""
