@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.pbx.lab import demo
@@ -17,7 +18,7 @@ from tests.pbx.lab.root import Missing, install, missing, root
 from tests.pbx.lab.scenes import SCENES
 from tests.pbx.lab.tapes import SYSTEMNAME, Tape, record
 from tests.pbx.lab.trees import Secrets
-from tests.pbx.lab.truth import plain
+from tests.pbx.lab.truth import lines, plain
 
 TRACES = Path(__file__).parents[2] / "traces" / "lab"
 
@@ -65,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--calls", type=int, default=500)
     load.add_argument("--rate", type=float, default=20.0)
     load.add_argument("--mixed", action="store_true", help="some give up, decline, never answer")
-    load.add_argument("--tape", type=Path, help="write what the product's account hears, gzipped")
+    load.add_argument(
+        "--tape", type=Path, help="FILE.ami.gz: what the product's account hears; truth beside it"
+    )
     tapes = commands.add_parser("tapes", help="record tests/traces/lab again")
     tapes.add_argument("names", nargs="*", help="these scenes alone")
     tapes.add_argument("--into", type=Path, default=TRACES)
@@ -128,13 +131,15 @@ def _behave(given: argparse.Namespace) -> int:
 
 def _load(given: argparse.Namespace) -> int:
     load = Load(calls=given.calls, rate=given.rate, mixed=given.mixed)
-    pair = Pair.start(secret=Secrets(systemname=SYSTEMNAME) if given.tape else None)
+    name, secret = ("tape", Secrets(systemname=SYSTEMNAME)) if given.tape else ("", None)
+    pair = Pair.start(name=name, secret=secret)
     try:
-        borne, tape = asyncio.run(_bear(pair, load))
+        borne, tape, truth = asyncio.run(_bear(pair, load))
     finally:
         pair.stop()
     if given.tape:
-        given.tape.write_bytes(gzip.compress(tape, compresslevel=9, mtime=0))
+        _pack(given.tape, tape)
+        _pack(given.tape.with_suffix("").with_suffix(".truth.json.gz"), truth.encode())
     _say(f"customers {dict(Counter(c.how for c in borne.customers))}")
     _say(f"phones    {dict(Counter(r.how for r in borne.rung))}")
     _say(f"queue_log {borne.queue_log}")
@@ -144,13 +149,24 @@ def _load(given: argparse.Namespace) -> int:
     return 0
 
 
-async def _bear(pair: Pair, load: Load) -> tuple[Borne, bytes]:
+async def _bear(pair: Pair, load: Load) -> tuple[Borne, bytes, str]:
     async with Lab(pair) as lab:
         tape = Tape("cti")
         await tape.listen(lab)
         borne = await bear(lab, load)
         await tape.end()
-        return borne, tape.data
+        truth = {
+            "systemname": SYSTEMNAME,
+            "customers": [asdict(customer) for customer in borne.customers],
+            "rung": [asdict(rung) for rung in borne.rung],
+            "queue_log": lab.queue_log(),
+            "cdr": lab.cdr(),
+        }
+        return borne, tape.data, lines(truth)
+
+
+def _pack(path: Path, data: bytes) -> None:
+    path.write_bytes(gzip.compress(data, compresslevel=9, mtime=0))
 
 
 def _tapes(given: argparse.Namespace) -> int:

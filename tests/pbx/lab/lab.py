@@ -61,6 +61,7 @@ class Lab:
         self.pair = pair
         self.records = Records(pair.pbx.folder)
         self.world_records = Records(pair.world.folder)
+        self.played: list[Side] = []  # what phones saw that a test played by itself
         self.on_restart: list[Callable[[Lab], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
@@ -215,8 +216,9 @@ class Lab:
         return self.records.cel(self.since)
 
     def sides(self) -> list[Side]:
-        """Give what customers and phones themselves saw since the mark."""
-        return sides(self.world_records.cel(self.world_since))
+        """Give what customers and phones themselves saw since the mark, as they began."""
+        seen = sides(self.world_records.cel(self.world_since))
+        return sorted([*seen, *self.played], key=lambda side: side.began)
 
     # faults
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from tests.pbx.lab.truth import Side
+
 Address = tuple[str, int]
 
 
@@ -105,9 +107,9 @@ class Agent(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    def send(self, lines: list[str], sound: bool = False) -> None:
-        """Send a message; `sound`: with a description of a stream that nobody will hear."""
-        body = _sdp(self.place[0]) if sound else ""
+    def send(self, lines: list[str], sound: str = "") -> None:
+        """Send a message; `sound`: with a stream of that direction, which nobody will hear."""
+        body = _sdp(self.place[0], sound) if sound else ""
         kind = ["Content-Type: application/sdp"] if sound else []
         text = "\r\n".join([*lines, *kind, f"Content-Length: {len(body)}", "", body])
         if self._transport is not None:
@@ -118,7 +120,8 @@ class Agent(asyncio.DatagramProtocol):
         to = packet["to"] if ";tag=" in packet["to"] else f"{packet['to']};tag={tag}"
         same = [f"{name}: {packet[name.lower()]}" for name in ("From", "Call-ID", "CSeq")]
         contact = f"Contact: <sip:lab@{self.place[0]}:{self.place[1]}>"
-        self.send([f"SIP/2.0 {code} .", *packet.vias, *same, f"To: {to}", contact], sound)
+        lines = [f"SIP/2.0 {code} .", *packet.vias, *same, f"To: {to}", contact]
+        self.send(lines, "sendrecv" if sound else "")
 
 
 class Phones(Agent):
@@ -145,13 +148,27 @@ class Phones(Agent):
             self._stop(call, 487, "cancelled")
         else:
             if packet.method == "BYE" and call in self._talking:
-                self._talking.pop(call).ended = _now()
+                self._talking.pop(call).ended = now()
             self.answer(packet, 200, call, sound=packet.method == "INVITE")
+
+    def sides(self) -> list[Side]:
+        """Give what each phone saw."""
+        return [
+            Side(
+                number=rung.phone,
+                channel="",
+                began=rung.rang,
+                rang=rung.rang,
+                answered=rung.answered,
+                ended=rung.ended,
+            )
+            for rung in self.rung
+        ]
 
     def _invited(self, packet: Packet, call: str) -> None:
         if call in self._ringing or call in self._talking:
             return
-        rung = Rung(phone=packet.user, caller=packet.caller, rang=_now())
+        rung = Rung(phone=packet.user, caller=packet.caller, rang=now())
         manner = self._manner(rung.phone)
         self.rung.append(rung)
         self._ringing[call] = packet, rung, None
@@ -169,7 +186,7 @@ class Phones(Agent):
 
     def _pick_up(self, call: str) -> None:
         packet, rung, _ = self._ringing.pop(call)
-        rung.answered, rung.how = _now(), "answered"
+        rung.answered, rung.how = now(), "answered"
         self._talking[call] = rung
         self.answer(packet, 200, call, sound=True)
 
@@ -179,7 +196,7 @@ class Phones(Agent):
         packet, rung, timer = self._ringing.pop(call)
         if timer is not None:
             timer.cancel()
-        rung.ended, rung.how = _now(), how
+        rung.ended, rung.how = now(), how
         self.answer(packet, code, call)
 
 
@@ -199,8 +216,8 @@ class Customers(Agent):
         dialled = _Dialled(customer, call, self._to, self.place, self.pbx)
         self._calls[call] = dialled
         self.idle.clear()
-        customer.began = _now()
-        self.send(dialled.request("INVITE", 1), sound=True)
+        customer.began = now()
+        self.send(dialled.request("INVITE", 1), "sendrecv")
         loop = asyncio.get_running_loop()
         dialled.timer = loop.call_later(customer.patience, self._gives_up, dialled)
 
@@ -228,7 +245,7 @@ class Customers(Agent):
         self.send(dialled.request("ACK", 1, new_branch=True))
         if dialled.customer.answered is not None:
             return
-        dialled.customer.answered = _now()
+        dialled.customer.answered = now()
         dialled.stop_timer()
         talk = 0.0 if dialled.customer.how else dialled.customer.talk  # crossed with a CANCEL
         dialled.customer.how = ""
@@ -241,7 +258,7 @@ class Customers(Agent):
 
     def _over(self, dialled: "_Dialled", how: str) -> None:
         dialled.stop_timer()
-        dialled.customer.ended, dialled.customer.how = _now(), how
+        dialled.customer.ended, dialled.customer.how = now(), how
         self._calls.pop(dialled.call, None)
         if not self._calls:
             self.idle.set()
@@ -283,7 +300,8 @@ class _Dialled:
             self.timer.cancel()
 
 
-def _now() -> float:
+def now() -> float:
+    """Give this machine's time, as Asterisk's Timestamps count it."""
     return time.time_ns() / 1e9
 
 
@@ -291,6 +309,8 @@ def _user(uri: str) -> str:
     return uri.removeprefix("sip:").partition("@")[0]
 
 
-def _sdp(host: str) -> str:
-    lines = ["v=0", f"o=- 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
-    return "\r\n".join([*lines, "m=audio 9 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", ""])
+def _sdp(host: str, direction: str) -> str:
+    version = 2 if direction == "sendonly" else 1
+    lines = ["v=0", f"o=- 1 {version} IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
+    audio = ["m=audio 9 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", f"a={direction}"]
+    return "\r\n".join([*lines, *audio, ""])

@@ -75,6 +75,18 @@ def sides(cel: list[list[str]]) -> list[Side]:
     return [_side(rows) for rows in _by_leg(cel)]
 
 
+def lines(truth: dict[str, Any]) -> str:
+    """Write JSON with one row per line, so that a change can be read."""
+    parts = []
+    for key, value in truth.items():
+        if isinstance(value, list) and value and isinstance(value[0], (list, dict, str)):
+            rows = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in value)
+            parts.append(f" {json.dumps(key)}: [\n  {rows}\n ]")
+        else:
+            parts.append(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 def plain(side: Side) -> dict[str, Any]:
     """Give a side as JSON holds it."""
     return {**asdict(side), "ring_ms": side.ring_ms}
