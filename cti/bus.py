@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["card", "board", "links"]
-Reason = Literal["overflow", "ended", "stopping", "left"]
-"""Why a mailbox was closed: too much waits, its rights are over, we stop, its reader went."""
+Reason = Literal["overflow", "ended", "stopping", "left", "broke_rules"]
+"""Why a mailbox was closed: too much waits, its rights are over, we stop, its reader went, or
+did what it must not."""
 
 BOARD: Final = "board"
 """The audience of the board: who may see all calls."""

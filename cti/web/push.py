@@ -54,6 +54,7 @@ _CODES: Final[Mapping[Reason, int | None]] = {
     "ended": RIGHTS_ENDED,
     "stopping": RESTART,
     "left": None,
+    "broke_rules": BAD_MESSAGE,
 }
 
 
@@ -64,6 +65,7 @@ class Pace:
     ticket_for: float = 30.0
     hello_within: float = 5.0
     ping_after: float = 20.0
+    pong_asked_after: float = 40.0
     send_within: float = 10.0
     board_every: float = 0.5
     recheck_every: float = 60.0
@@ -98,19 +100,25 @@ class Line:
         self.socket = web.WebSocketResponse(
             protocols=(PROTOCOL,),
             compress=False,  # else each client's copy would be compressed anew
-            heartbeat=pace.ping_after * 2,
+            heartbeat=pace.pong_asked_after,
             timeout=2.0,
             max_msg_size=MAX_MESSAGE,
         )
 
     async def open(self) -> None:
-        """Shake hands. From here on the client learns of everything by a close code."""
-        await self.socket.prepare(self._request)
+        """Shake hands. From here on the client learns of everything by a close code.
+
+        Raises `Goodbye`.
+        """
+        try:
+            await self.socket.prepare(self._request)
+        except ConnectionError:  # gone already
+            raise Goodbye(None) from None
         transport = self._request.transport
         raw = transport.get_extra_info("socket") if transport is not None else None
         if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             # a peer that vanished, or does not read, is given up by the kernel too
-            patience_ms = int(self._pace.ping_after * 2000)
+            patience_ms = int(self._pace.pong_asked_after * 1000)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
 
     async def write(self, text: bytes) -> None:
@@ -209,8 +217,8 @@ class Live:
             log.warning("live_origin_refused", origin=request.headers.get("Origin", ""))
             raise web.HTTPForbidden(text="this origin may not open the live channel")
         line = Line(request, self.pace, self.gauges)
-        await line.open()
         try:
+            await line.open()
             entrant, hello = await self._admit(request, line)
         except Goodbye as goodbye:
             await line.hang_up(goodbye.code)
@@ -269,21 +277,22 @@ class Live:
         self.gauges.clients.inc()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(client), name=f"live {client.person.number}")
-                await self._listen(client)
-                client.box.close("left")
+                listening = tasks.create_task(self._listen(client), name="live listening")
+                code = await self._speak(client)
+                listening.cancel()
+            await client.line.hang_up(code)
         finally:
             self.clients.discard(client)
             self.gauges.clients.dec()
 
     async def _listen(self, client: Client) -> None:
-        """Return when the client is gone. It has nothing to say, so whatever it says is wrong."""
+        """Notice that the client goes. It has nothing to say, so whatever it says is wrong."""
         async for _message in client.line.socket:
-            await client.line.hang_up(BAD_MESSAGE)
+            client.box.close("broke_rules")
+        client.box.close("left")
 
-    async def _send(self, client: Client) -> None:
-        """Tell the client everything until one of both leaves."""
-        code: int | None = None
+    async def _speak(self, client: Client) -> int | None:
+        """Tell the client everything until one of both leaves; give the close code."""
         try:
             await self._greet(client)
             while True:
@@ -293,9 +302,7 @@ class Live:
                 await self._recheck(client)
                 await self._tell(client, letters)
         except Goodbye as goodbye:
-            code = goodbye.code
-        finally:
-            await client.line.hang_up(code)
+            return goodbye.code
 
     async def _greet(self, client: Client) -> None:
         # Nothing is awaited before all is built: what changes later is in the mailbox already.

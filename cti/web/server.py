@@ -176,14 +176,16 @@ class _Explain:
     ) -> web.Response:
         """Say it in the visitor's language, as a page or as a `Problem`."""
         locale, catalogue = visitor.locale, self._words.catalogues[visitor.locale]
-        known = next(
-            (k for k in (f"error.{status}_{code}", f"error.{status}") if k in catalogue),
-            "error.400",
-        )
+        general = f"error.{status}" if f"error.{status}" in catalogue else "error.400"
+        special = f"error.{status}_{code}"
+        known = special if special in catalogue else general
         if request.path.startswith("/api/"):
             key = f"api.{code}" if f"api.{code}" in catalogue else known
             message = self._words.say(locale, key, **facts)
             return answer({"code": code or f"http_{status}", "message": message}, status)
         role = visitor.person.role if visitor.person else ""
         text = self._words.say(locale, known, role=self._words.name(locale, "role", role), **facts)
-        return self._pages.page(request, visitor, "error.html", status=status, text=text)
+        heading = self._words.say(locale, "error.title" if known == general else general)
+        return self._pages.page(
+            request, visitor, "error.html", status=status, heading=heading, text=text
+        )

@@ -166,9 +166,6 @@ async def log_in(context: BrowserContext, it: Stage, person: Somebody, path: str
     return page
 
 
-LIVE = "document.querySelector('cti-agent, cti-board')?.shadowRoot?.querySelector('.status')"
-
-
 async def _shoot(browser: Any, folder: Path, name: str, scene: Any, **how: Any) -> None:
     person, path = how.pop("person", MAY), how.pop("path", "/agent")
     width, locale, dark = how.pop("width"), how.pop("locale"), how.pop("dark")
@@ -183,7 +180,7 @@ async def _shoot(browser: Any, folder: Path, name: str, scene: Any, **how: Any) 
         scene(it)
         page = await log_in(context, it, person, path)
         if path in ("/agent", "/live"):
-            await page.wait_for_function(LIVE)
+            await page.locator("cti-agent .status, cti-board .status").wait_for()
         if after := how.get("after"):
             await after(it, page)
         tone = "dark" if dark else "light"
@@ -197,11 +194,11 @@ async def shots(folder: Path) -> None:
 
     async def notice(it: Stage, page: Page) -> None:
         taken_now(it)
-        await page.wait_for_selector("cti-agent >> .over")
+        await page.wait_for_selector("cti-agent .over")
 
     async def lost(it: Stage, page: Page) -> None:
         await page.context.set_offline(True)
-        await page.wait_for_selector("cti-agent >> .status.trouble")
+        await page.wait_for_selector("cti-agent .status.trouble")
 
     async with async_playwright() as pw:
         browser = await pw.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)

@@ -242,8 +242,8 @@ class Stage:
     clock: Clock
     app: web.Application
     registry: CollectorRegistry
-    url: URL = URL("http://127.0.0.1")
-    ready: Readiness = Readiness(ok=True, parts={"database": "ok"})
+    url: URL = field(default_factory=lambda: URL("http://127.0.0.1"))
+    ready: Readiness = field(default_factory=lambda: Readiness(ok=True, parts={"database": "ok"}))
     origin: str = ""
     sessions: list[aiohttp.ClientSession] = field(default_factory=list)
 

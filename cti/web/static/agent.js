@@ -29,7 +29,7 @@ const look = css`
   h2 { font-size: 20px; line-height: 1.3; font-weight: 600; }
   .tier { font-size: 12px; font-weight: 600; border: 1px solid var(--edge); border-radius: 3px; padding: 0 5px; vertical-align: 2px; white-space: nowrap; }
   h2 .tier { vertical-align: 3px; }
-  .under { display: flex; flex-wrap: wrap; gap: 0 12px; }
+  .under { display: flex; flex-wrap: wrap; gap: 0 12px; min-height: 20px; }
   .number { font-weight: 600; }
   .facts { display: flex; flex-wrap: wrap; gap: 4px 20px; margin-top: 8px; }
   .facts div { display: flex; gap: 6px; }
@@ -54,16 +54,18 @@ const look = css`
   .contacts li { display: grid; grid-template-columns: 92px 84px minmax(0, 1fr) 96px 72px 76px; gap: 0 8px; padding: 4px 0; border-top: 1px solid var(--hair); }
   .contacts li:first-child { border-top: 0; }
   .num { text-align: end; white-space: nowrap; }
+  .nums { display: contents; }
+  .apart { display: flex; flex-wrap: wrap; gap: 0 12px; }
   .contacts-none { margin-top: 12px; }
   .over { display: flex; flex-wrap: wrap; gap: 0 12px; padding: 10px 0; color: var(--soft); align-content: flex-start; }
   .over b { color: var(--ink); font-weight: 600; }
   .old .card { opacity: 0.85; }
   @container (max-width: 560px) {
     .contacts li { grid-template-columns: auto auto 1fr auto; gap: 0 10px; }
-    .contacts .who { grid-column: 1 / 3; }
     .contacts .how { grid-column: 3 / 5; text-align: end; }
-    .contacts .who { color: var(--soft); }
-    .contacts .num { color: var(--soft); }
+    .contacts .who { grid-column: 1 / 3; color: var(--soft); }
+    .contacts .nums { grid-column: 3 / 5; display: flex; justify-content: flex-end; gap: 10px; color: var(--soft); }
+    .contacts .num:empty { display: none; }
     .rings .word { display: none; }
   }
   @media (forced-colors: active) {

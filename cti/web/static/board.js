@@ -7,17 +7,20 @@ import { marks, shape } from './shapes.js';
 import { sheet } from './sheet.js';
 import { clean } from './words.js';
 
+const CALL_STATES = ['menu', 'waiting', 'ringing', 'talking'];
+const AGENT_STATES = ['available', 'ringing', 'on_call', 'paused', 'unreachable', 'unknown'];
+
 const look = css`
   .status { min-height: 28px; }
   .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 16px; margin: 12px 0 8px; }
   .figures div { display: flex; flex-direction: column-reverse; justify-content: flex-end; border-top: 2px solid var(--hair); padding-top: 8px; }
   .figures dt { color: var(--soft); font-size: 13px; }
   .figures dd { font-size: 28px; line-height: 1.2; font-weight: 600; }
-  .figures dd small { font-size: 13px; font-weight: 400; color: var(--soft); }
+  .figures dd small { font-size: 13px; font-weight: 400; color: var(--soft); white-space: nowrap; }
   .reasons { display: flex; flex-wrap: wrap; gap: 0 16px; font-size: 13px; color: var(--soft); min-height: 20px; }
   .halves { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 4fr); gap: 0 40px; }
-  h2 { font-size: 15px; font-weight: 600; margin: 20px 0 4px; display: flex; justify-content: space-between; gap: 12px; }
-  h2 span { font-weight: 400; color: var(--soft); }
+  h2 { font-size: 15px; font-weight: 600; margin-top: 20px; }
+  .counts { min-height: 24px; color: var(--soft); font-size: 13px; }
   table { width: 100%; border-collapse: collapse; }
   th { position: sticky; top: 0; background: var(--page); text-align: start; font-size: 12px; font-weight: 600; color: var(--soft); padding: 4px 12px 4px 0; white-space: nowrap; }
   td { padding: 6px 12px 6px 0; height: var(--row); border-top: 1px solid var(--hair); vertical-align: top; }
@@ -32,13 +35,13 @@ const look = css`
   @container (max-width: 900px) { .halves { grid-template-columns: minmax(0, 1fr); } }
   @container (max-width: 600px) {
     .figures { grid-template-columns: 1fr 1fr; }
-    thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-    table, tbody, tr, td { display: block; }
-    tr { border-top: 1px solid var(--hair); padding: 6px 0; }
-    td { border: 0; height: auto; padding: 1px 0; display: flex; gap: 12px; text-align: start; }
-    td:empty, td.none { display: none; }
-    td::before { content: attr(data-label); flex: 0 0 96px; color: var(--soft); }
-    td.num { text-align: start; }
+    .figures dd small { display: block; }
+    .listed thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    .listed, .listed tbody, .listed tr, .listed td { display: block; }
+    .listed tr { border-top: 1px solid var(--hair); padding: 6px 0; }
+    .listed td { border: 0; height: auto; padding: 1px 0; display: flex; gap: 12px; text-align: start; }
+    .listed td:empty, .listed td.none { display: none; }
+    .listed td::before { content: attr(data-label); flex: 0 0 96px; color: var(--soft); }
   }
 `;
 
@@ -86,11 +89,13 @@ export class CtiBoard extends LiveElement {
       ${this.#today(board)}
       <div class="halves">
         <section aria-label=${words.say('board.calls')}>
-          <h2>${words.say('board.calls')} <span>${board.calls.length}</span></h2>
+          <h2>${words.say('board.calls')}</h2>
+          ${this.#counts('call', CALL_STATES, board.calls)}
           ${this.#calls()}
         </section>
         <section aria-label=${words.say('board.agents')}>
-          <h2>${words.say('board.agents')} <span>${this.#counts(board.agents)}</span></h2>
+          <h2>${words.say('board.agents')}</h2>
+          ${this.#counts('state', AGENT_STATES, board.agents)}
           ${this.#agents(board.agents)}
         </section>
       </div>`;
@@ -111,18 +116,15 @@ export class CtiBoard extends LiveElement {
         ${figure(words.say('board.missed'), today.missed)}
       </dl>
       <p class="reasons">${reasons.length
-        ? html`<span>${words.say('board.reasons')}:</span>${reasons.map(([reason, n]) => html`<span>${words.name('reason', reason)} ${n}</span>`)}`
+        ? html`<span>${words.say('board.reasons')}</span>${reasons.map(([reason, n]) => html`<span>${words.name('reason', reason)} ${n}</span>`)}`
         : words.say('board.no_misses')}</p>
     </section>`;
   }
 
-  #counts(agents) {
-    const states = ['available', 'ringing', 'on_call', 'paused', 'unreachable', 'unknown'];
-    return states
-      .map((state) => [state, agents.filter((agent) => agent.state === state).length])
-      .filter(([, n]) => n)
-      .map(([state, n]) => `${n} ${this.words.name('state', state)}`)
-      .join(' · ');
+  #counts(family, states, all) {
+    const counts = states.map((state) => [state, all.filter((one) => one.state === state).length]);
+    const text = counts.filter(([, n]) => n).map(([state, n]) => `${n} ${this.words.name(family, state)}`);
+    return html`<p class="counts">${text.join(' · ')}</p>`;
   }
 
   #calls() {
@@ -130,7 +132,7 @@ export class CtiBoard extends LiveElement {
     const calls = this.#shown();
     if (!calls.length) return html`<p class="empty soft">${words.say('board.no_calls')}</p>`;
     const column = (key, number = false) => html`<th scope="col" class=${number ? 'num' : nothing}>${words.say(`board.col.${key}`)}</th>`;
-    return html`<table @pointerenter=${() => this.#hold(true)} @pointerleave=${() => this.#hold(false)}>
+    return html`<table class="listed" @pointerenter=${() => this.#hold(true)} @pointerleave=${() => this.#hold(false)}>
       <thead><tr>${column('caller')}${column('state')}${column('time', true)}${column('rings')}${column('where')}${column('agents')}</tr></thead>
       <tbody>${repeat(calls, (call) => call.call, (call) => this.#call(call))}</tbody>
     </table>`;

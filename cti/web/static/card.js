@@ -55,8 +55,8 @@ export const drawCard = (it, { words, times, moment, names, person, on }) => {
       ${drawUnder(card, words, names)}
       ${drawFacts(card, { words, moment, names })}
     </header>
-    ${card.direction === 'inbound' ? drawSay(card, n, words, person) : nothing}
     ${card.customers.length > 1 ? drawChoice(it, words, names, on) : nothing}
+    ${card.direction === 'inbound' ? drawSay(card, n, words, person) : nothing}
     ${drawContacts(card, words, times, names)}`;
 };
 
@@ -121,12 +121,12 @@ const drawChoice = ({ card, choosing, fault }, words, names, on) => {
     return html`<li><button class="pick" aria-pressed=${chosen} ?disabled=${choosing} @click=${() => on.choose(chosen ? null : one.id)}>
       <span class="tick">${chosen ? shape('check') : nothing}</span>
       <span class="pick-text"><span><b>${outside(one.name, names)}</b>${one.tier ? html` <span class="tier">${outside(one.tier, names)}</span>` : nothing}</span>
-        <span class="soft">${[one.company, one.area, ...one.phones].filter(Boolean).map((part, i) => html`${i ? ' · ' : nothing}${outside(part, names)}`)}</span></span>
+        <span class="apart soft">${[one.company, one.area, ...one.phones.filter((phone) => phone !== card.number)].filter(Boolean).map((part) => html`<span>${outside(part, names)}</span>`)}</span></span>
       <span class="pick-word soft">${words.say(chosen ? 'card.chosen' : 'card.choose')}</span>
     </button></li>`;
   };
   return html`<section class="choice" aria-label=${words.say('card.which', { n: card.customers.length })}>
-    <p class="label soft">${words.say('card.which', { n: card.customers.length })} <bdi>${clean(card.shown ?? '')}</bdi></p>
+    <p class="label soft">${words.say('card.which', { n: card.customers.length })}</p>
     <ul>${repeat(card.customers, (one) => one.id, row)}</ul>
     <p class="under" role="status">${fault ? words.say('card.choose_failed', { why: fault }) : choosing ? words.say('card.choosing') : nothing}</p>
   </section>`;
@@ -138,14 +138,15 @@ const drawContacts = (card, words, times, names) => {
   }
   const row = (one) => {
     const at = Date.parse(one.at);
-    const outcome = one.reason ? `${words.name('outcome', one.outcome)}: ${words.name('reason', one.reason)}` : words.name('outcome', one.outcome);
+    const was = words.name('was', one.outcome);
+    const outcome = one.reason ? words.say('was.why', { outcome: was, reason: words.name('reason', one.reason) }) : was;
     return html`<li>
       <time datetime=${one.at} title=${times.full.format(at)}>${times.short.format(at)}</time>
       <span class="way">${shape(`way.${one.direction}`)} ${words.name('contact', one.direction)}</span>
       <span class="how">${outcome}</span>
       <span class="who">${one.agent ? outside(one.agent, names) : nothing}</span>
-      <span class="num">${one.rings === null ? nothing : words.say('contact.rings', { n: one.rings })}</span>
-      <span class="num">${one.talk_ms === null ? nothing : words.say('contact.talk', { time: duration(one.talk_ms) })}</span>
+      <span class="nums"><span class="num">${one.rings === null ? nothing : words.say('contact.rings', { n: one.rings })}</span>
+        <span class="num">${one.talk_ms === null ? nothing : words.say('contact.talk', { time: duration(one.talk_ms) })}</span></span>
     </li>`;
   };
   return html`<section class="contacts">

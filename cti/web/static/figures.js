@@ -17,15 +17,17 @@ export const since = (instant, now) => (instant === null ? null : now - Date.par
 /** How to write instants: in the house's zone, in the reader's language. */
 export class Times {
   constructor(locale, zone) {
-    const make = (options) => {
+    const english = locale === 'en';
+    const make = (options, timeZone = zone || 'UTC') => {
       try {
-        return new Intl.DateTimeFormat(locale, { ...options, hourCycle: 'h23', timeZone: zone || 'UTC' });
-      } catch {
-        return new Intl.DateTimeFormat(locale, { ...options, hourCycle: 'h23', timeZone: 'UTC' });
+        return new Intl.DateTimeFormat(english ? 'en-GB' : locale, { ...options, hourCycle: 'h23', timeZone });
+      } catch (fault) {
+        if (timeZone === 'UTC') throw fault;
+        return make(options, 'UTC'); // a zone that this browser does not know
       }
     };
     this.time = make({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
-    this.short = make({ month: 'numeric', day: 'numeric', hour: '2-digit', minute: '2-digit' });
+    this.short = make({ month: english ? 'short' : 'numeric', day: 'numeric', hour: '2-digit', minute: '2-digit' });
     this.full = make({ dateStyle: 'full', timeStyle: 'long' });
     this.zone = make({ timeZoneName: 'short' })
       .formatToParts(0)

@@ -94,7 +94,7 @@ export class LiveElement extends LitElement {
     const state = this.state();
     const trouble = !['live', 'connecting'].includes(state);
     return html`<div class="status ${trouble ? 'trouble' : ''}">
-      <span class="word">${shape(`link.${state}`)} ${this.words.say(`link.short.${state}`)}</span>
+      <span class="word ${state}">${shape(`link.${state}`)} ${this.words.say(`link.short.${state}`)}</span>
       <span role="status">${trouble ? this.#sentence(state) : extra}</span>
     </div>`;
   }

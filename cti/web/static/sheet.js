@@ -44,6 +44,7 @@ export const sheet = css`
   :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
   .status { display: flex; gap: 8px; align-items: baseline; font-size: 13px; color: var(--soft); }
   .status .word { font-weight: 600; white-space: nowrap; }
+  .status .live svg { color: var(--green); }
   .status.trouble { color: var(--ink); }
   .status.trouble .word { color: var(--amber); }
 `;
