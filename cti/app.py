@@ -26,7 +26,7 @@ from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.schema import new_id
 from cti.db.writer import Writer
-from cti.errors import ConfigError, CtiError, Refused, StoreUnavailable
+from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.metrics import Plant
 from cti.pbx.aside import SetAside
@@ -37,8 +37,7 @@ from cti.people.login import Login
 from cti.people.rules import Person
 from cti.people.store import PeopleStore
 from cti.settings import PbxSettings, Settings
-from cti.web.ports import Person as WebPerson
-from cti.web.ports import Readiness
+from cti.web.ports import LinkPurpose, Readiness
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
 
@@ -77,40 +76,33 @@ class Accounts:
 
     def __init__(self, login: Login, people: PeopleStore) -> None:
         self._login, self._people = login, people
-        self._opened: dict[str, str] = {}
+        self.end_session = people.end_session
 
-    async def check_password(self, number: str, password: str, address: str) -> Person | None:
-        """Give the person, None if number and password do not fit."""
-        try:
-            opened = await self._login.by_password(number, password, address=address)
-        except Refused as refusal:
-            if refusal.code == "login_refused":
-                return None
-            raise
-        self._opened[opened.person.id] = opened.token
-        return opened.person
+    async def log_in(self, number: str, password: str, *, address: str, agent: str) -> str:
+        """Begin a session by number and password."""
+        opened = await self._login.by_password(number, password, address=address, agent=agent)
+        return opened.token
 
-    async def use_link(self, token: str, address: str) -> Person | None:
-        """Use up a one-time link."""
-        try:
-            opened = await self._login.by_link(token, address=address)
-        except Refused:
-            return None
-        self._opened[opened.person.id] = opened.token
-        return opened.person
+    async def look_at_link(self, token: str) -> LinkPurpose | None:
+        """Tell what a one-time link is for."""
+        found = await self._people.look_at_link(token)
+        return found[1] if found else None
 
-    async def open_session(self, person: WebPerson) -> str:
-        """Give the token of the session that was just opened."""
-        return self._opened.pop(person.id)
+    async def log_in_by_link(self, token: str, *, address: str, agent: str) -> str:
+        """Use a one-time link up."""
+        return (await self._login.by_link(token, address=address, agent=agent)).token
+
+    async def set_password_by_link(
+        self, token: str, password: str, *, address: str, agent: str
+    ) -> str:
+        """Use a one-time link up, and set the password."""
+        opened = await self._login.password_by_link(token, password, address=address, agent=agent)
+        return opened.token
 
     async def session(self, token: str) -> Person | None:
         """Give the person of a living session."""
         found = await self._people.session(token)
         return found.person if found else None
-
-    async def close_session(self, token: str) -> None:
-        """End a session."""
-        await self._people.end_session(token)
 
 
 class Callers:
@@ -285,6 +277,8 @@ class App:
             frame_ancestors=web_settings.frame_ancestors,
             locale=web_settings.locale,
             session_hours=web_settings.session_hours,
+            behind_proxy=web_settings.behind_proxy,
+            open_metrics=web_settings.open_metrics,
             house=card.name,
             house_locale=card.locale,
             zone=self.house.zone,

@@ -100,6 +100,13 @@ class WebSettings(Part):
         [], description="Other sites that may open the live channel, as https://crm.example.org."
     )
     frame_ancestors: list[str] = Field([], description="Sites that may frame our pages.")
+    behind_proxy: bool = Field(
+        False,
+        description="A proxy of ours stands in front: take addresses from X-Forwarded-For's end.",
+    )
+    open_metrics: bool = Field(
+        False, description="Give /metrics to every address, not to this machine alone."
+    )
     session_hours: int = Field(12, ge=1, le=168, description="A login ends after this long.")
     locale: Literal["en", "zh-Hant", "zh-Hans"] = Field(
         "en", description="Language for who has chosen none and whose browser names none of ours."

@@ -11,10 +11,11 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from cti.errors import Refused
+from cti.people.rules import Person
 from cti.web import wire
 from cti.web.auth import Auth, Denied, Handler, Visitor
 from cti.web.messages import Messages
-from cti.web.ports import Desk, Person
+from cti.web.ports import Desk
 from cti.web.push import Live
 
 STATUS: Final[Mapping[str, int]] = {"no_such_call": 404, "no_such_customer": 404}
@@ -131,7 +132,7 @@ class Api:
 
     async def board(self, _request: web.Request, visitor: Visitor) -> web.Response:
         """Give the board, as far as this role may see it."""
-        return answer(self.messages.board(_person(visitor).role))
+        return answer(self.messages.board(_person(visitor)))
 
 
 def answer(value: Mapping[str, Any], status: int = 200) -> web.Response:

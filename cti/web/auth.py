@@ -16,12 +16,13 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from cti.web.ports import Accounts, Person
+from cti.people.rules import Person
+from cti.web.ports import Accounts
 from cti.web.roles import may
 from cti.web.site import Site
 from cti.web.words import Locale, choose, locale_of
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 LOCALE_COOKIE: Final = "cti-locale"
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -97,7 +98,7 @@ class Auth:
                 await self._check_forgery(request, visitor)
             if visitor.person is None and not anybody:
                 raise Denied(401, "not_logged_in")
-            if view is not None and visitor.person and not may(visitor.person.role, view):
+            if view is not None and visitor.person and not may(visitor.person, view):
                 raise Denied(403, "role")
             return await handler(request, visitor)
 

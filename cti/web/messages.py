@@ -5,9 +5,10 @@ from typing import Any
 
 from cti.bus import Letter
 from cti.clock import Clock
+from cti.people.rules import Person
 from cti.web import wire
-from cti.web.ports import Desk, Person
-from cti.web.roles import WITHOUT_CONTENT, without_content
+from cti.web.ports import Desk
+from cti.web.roles import sees_callers, without_callers
 
 
 class Messages:
@@ -27,16 +28,16 @@ class Messages:
             cards=list(self._desk.cards(person.id)),
         )
 
-    def card(self, person: str, call: str, seq: int) -> dict[str, Any]:
+    def card(self, person: str, call: str, seq: int | None) -> dict[str, Any]:
         """One card as it is now; a call that is forgotten takes its card away."""
         card = self._desk.card(person, call) or wire.gone(call)
         return self._message("card", seq=seq, card=card)
 
-    def board(self, role: str) -> dict[str, Any]:
-        """The board, as far as this role may see it."""
+    def board(self, person: Person) -> dict[str, Any]:
+        """The board, as far as this person may see it."""
         board: Mapping[str, Any] = self._desk.board()
-        if role in WITHOUT_CONTENT:
-            board = without_content(board)
+        if not sees_callers(person):
+            board = without_callers(board)
         return self._message("board", board=board)
 
     def links(self) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class Messages:
     def of(self, letter: Letter, person: Person) -> bytes:
         """Encode what a letter points at, once for all who may see the same."""
         push = letter.push
-        form = "plain" if push.kind == "board" and person.role in WITHOUT_CONTENT else push.kind
+        form = push.kind if sees_callers(person) else f"{push.kind} without callers"
         text = letter.texts.get(form)
         if text is None:
             text = letter.texts[form] = wire.encode(self._pointed_at(letter, person))
@@ -84,9 +85,9 @@ class Messages:
         push = letter.push
         match push.kind:
             case "card":
-                return self.card(person.id, push.call or "", push.seq or 0)
+                return self.card(person.id, push.call or "", push.seq)
             case "board":
-                return self.board(person.role)
+                return self.board(person)
             case "links":
                 return self.links()
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cti.calls.rings import RingRules
 from cti.clock import Clock
 from cti.errors import Refused
+from cti.people.rules import NUMBER_LIMIT, PASSWORD_LEAST, PASSWORD_MOST
 from cti.web.auth import LOCALE_COOKIE, Auth, Denied, Visitor
 from cti.web.messages import Messages
 from cti.web.push import Live
@@ -25,7 +26,6 @@ from cti.web.words import LOCALES, Words, locale_of
 
 FOLDER: Final = Path(__file__).parent / "templates"
 _PLAIN_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_\-][A-Za-z0-9_\-/]*)?")
-MAX_FIELD: Final = 200  # characters of a staff number or a password
 
 
 class Pages:
@@ -73,7 +73,7 @@ class Pages:
 
     async def first(self, _request: web.Request, visitor: Visitor) -> web.Response:
         """Send everybody where their work is."""
-        return see_other(home(visitor.person.role) if visitor.person else "/login")
+        return see_other(home(visitor.person) if visitor.person else "/login")
 
     async def login_form(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Show the login form."""
@@ -86,35 +86,48 @@ class Pages:
         form = await request.post()
         number, password = str(form.get("number", "")).strip(), str(form.get("password", ""))
         next_page = plain_path(str(form.get("next", "")))
-        person = None
         try:
-            if max(len(number), len(password)) <= MAX_FIELD:
-                address = self.site.address(request)
-                person = await self.auth.accounts.check_password(number, password, address)
-        except Refused:
+            if len(number) > NUMBER_LIMIT or len(password) > PASSWORD_MOST:
+                raise Refused("login_refused", "too long")
+            session = await self.auth.accounts.log_in(number, password, **self._from(request))
+        except Refused as refusal:
             return self._login_page(
-                request, visitor, status=429, next=next_page, number=number, fault="login.too_many"
+                request,
+                visitor,
+                status=429 if refusal.code == "login_later" else 403,
+                next=next_page,
+                number=number[:NUMBER_LIMIT],
+                fault=refusal.code,
             )
-        if person is None:
-            return self._login_page(
-                request, visitor, status=403, next=next_page, number=number, fault="login.refused"
-            )
-        return await self._enter(request, await self.auth.accounts.open_session(person), next_page)
+        return await self._enter(request, session, next_page)
 
     async def link_form(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Ask before a one-time link is used: mail scanners follow links, but press no button."""
-        return self.page(request, visitor, "link.html", fault=None)
+        purpose = await self.auth.accounts.look_at_link(request.match_info["token"])
+        if purpose is None:
+            return self._link_page(request, visitor, "log_in", "link_over")
+        return self._link_page(request, visitor, purpose)
 
     async def link(self, request: web.Request, visitor: Visitor) -> web.Response:
-        """Use the one-time link up."""
-        token = request.match_info["token"]
+        """Use the one-time link up: log in, or choose a password and log in."""
+        accounts, token = self.auth.accounts, request.match_info["token"]
+        purpose = await accounts.look_at_link(token)
         try:
-            person = await self.auth.accounts.use_link(token, self.site.address(request))
-        except Refused:
-            return self.page(request, visitor, "link.html", status=429, fault="login.too_many")
-        if person is None:
-            return self.page(request, visitor, "link.html", status=403, fault="login.link_refused")
-        return await self._enter(request, await self.auth.accounts.open_session(person), "/")
+            if purpose == "set_password":
+                password = str((await request.post()).get("password", ""))[: PASSWORD_MOST + 1]
+                session = await accounts.set_password_by_link(
+                    token, password, **self._from(request)
+                )
+            else:
+                session = await accounts.log_in_by_link(token, **self._from(request))
+        except Refused as refusal:
+            return self._link_page(request, visitor, purpose or "log_in", refusal.code)
+        return await self._enter(request, session, "/")
+
+    def _from(self, request: web.Request) -> dict[str, str]:
+        """Tell where a login comes from."""
+        agent = request.headers.get("User-Agent", "")[:200]
+        return {"address": self.site.address(request), "agent": agent}
 
     async def _enter(self, request: web.Request, session: str, page: str) -> web.Response:
         await self._end_session(request)
@@ -132,7 +145,7 @@ class Pages:
     async def _end_session(self, request: web.Request) -> None:
         session = request.cookies.get(self.site.session_cookie, "")
         if session:
-            await self.auth.accounts.close_session(session)
+            await self.auth.accounts.end_session(session)
             self.live.end_session(session)
 
     async def locale(self, request: web.Request, _visitor: Visitor) -> web.Response:
@@ -156,7 +169,7 @@ class Pages:
     async def board(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Show the board as it is now; the element keeps it so."""
         assert visitor.person is not None  # noqa: S101  the guard saw to it
-        message = self.messages.board(visitor.person.role)
+        message = self.messages.board(visitor.person)
         return self.page(request, visitor, "live.html", board=message["board"])
 
     async def help(self, request: web.Request, visitor: Visitor) -> web.Response:
@@ -208,7 +221,29 @@ class Pages:
         fault: str | None = None,
     ) -> web.Response:
         return self.page(
-            request, visitor, "login.html", status=status, next=next, number=number, fault=fault
+            request,
+            visitor,
+            "login.html",
+            status=status,
+            next=next,
+            number=number,
+            fault=fault,
+            most=PASSWORD_MOST,
+        )
+
+    def _link_page(
+        self, request: web.Request, visitor: Visitor, purpose: str, fault: str | None = None
+    ) -> web.Response:
+        status = 403 if fault == "link_over" else 422 if fault else 200
+        return self.page(
+            request,
+            visitor,
+            "link.html",
+            status=status,
+            purpose=purpose,
+            fault=fault,
+            least=PASSWORD_LEAST,
+            most=PASSWORD_MOST,
         )
 
     def _clock_time(self, at: str | datetime) -> str:

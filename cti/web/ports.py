@@ -2,65 +2,55 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from cti.people.rules import Person
+
+LinkPurpose = Literal["log_in", "set_password"]
 Wire = Mapping[str, Any]
 """A value as it goes over the wire: its shape stands in `cti.web.wire`."""
 
 
-class Person(Protocol):
-    """Somebody who works for the house, as far as a page must know."""
-
-    @property
-    def id(self) -> str:
-        """Our own id."""
-        ...
-
-    @property
-    def number(self) -> str:
-        """The staff number (工號)."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """What colleagues call this person."""
-        ...
-
-    @property
-    def role(self) -> str:
-        """One of agent, supervisor, manager, owner, auditor, technician."""
-        ...
-
-    @property
-    def locale(self) -> str | None:
-        """The language this person has chosen: en, zh-Hant, zh-Hans."""
-        ...
-
-
 class Accounts(Protocol):
-    """Who may come in. Everything is checked on the server; each answer may change at any time."""
+    """Who may come in. Everything is checked on the server; each answer may change at any time.
 
-    async def check_password(self, number: str, password: str, address: str) -> Person | None:
-        """Give the person, or nothing if number and password do not fit or the account is closed.
+    Who comes in gets a session's token: at least 128 bits of chance, known to the browser alone.
+    """
 
-        Takes equally long whether the number exists. Raises `Refused` (code
-        `too_many_attempts`) after too many attempts for this number or from this address.
+    async def log_in(self, number: str, password: str, *, address: str, agent: str) -> str:
+        """Begin a session by number and password; give its token.
+
+        Takes equally long whether the number exists. Raises `Refused`: `login_refused`
+        (whatever was wrong), `login_later` (too many attempts).
         """
         ...
 
-    async def use_link(self, token: str, address: str) -> Person | None:
-        """Use up a one-time link; nothing if it is unknown, used or over. Raises as above."""
+    async def look_at_link(self, token: str) -> LinkPurpose | None:
+        """Tell what a one-time link is for, while it holds; it is not used up."""
         ...
 
-    async def open_session(self, person: Person) -> str:
-        """Begin a session; give its token, at least 128 bits of chance."""
+    async def log_in_by_link(self, token: str, *, address: str, agent: str) -> str:
+        """Use a one-time link up and begin a session; give its token.
+
+        Raises `Refused`: `link_over`.
+        """
+        ...
+
+    async def set_password_by_link(
+        self, token: str, password: str, *, address: str, agent: str
+    ) -> str:
+        """Use a one-time link up, set the password and begin a session; give its token.
+
+        Raises `Refused`: `link_over`; `password_short`, `password_long` and `password_easy`
+        leave the link as it is.
+        """
         ...
 
     async def session(self, token: str) -> Person | None:
         """Give the person of a living session as that person is now, else nothing."""
         ...
 
-    async def close_session(self, token: str) -> None:
+    async def end_session(self, token: str) -> None:
         """End a session; ending it again does nothing."""
         ...
 
@@ -70,6 +60,7 @@ class Desk(Protocol):
 
     Reading never waits. `card`, `cards`, `board` and `last_seq` change together, before the
     push about the change is published: a snapshot of number n holds everything up to n.
+    A push without a number is about a change that is not stored yet.
     """
 
     @property

@@ -28,13 +28,14 @@ from cti.bus import ALL, BOARD, Bus, Letter, Mailbox, Reason
 from cti.bus import person as audience_of
 from cti.clock import Clock
 from cti.errors import Unavailable
+from cti.people.rules import Person
 from cti.web import wire
 from cti.web.messages import Messages
-from cti.web.ports import Accounts, Person
+from cti.web.ports import Accounts
 from cti.web.roles import may
 from cti.web.site import Site
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 PROTOCOL: Final = "cti.v1"
 MAX_MESSAGE: Final = 4096  # bytes: a client has nothing longer to say than hello
@@ -254,7 +255,7 @@ class Live:
         if entrant is None:
             raise Goodbye(BAD_TICKET)
         hello = await self._hear_hello(line)
-        if not may(entrant.person.role, hello.view):
+        if not may(entrant.person, hello.view):
             raise Goodbye(WRONG_ROLE)
         return entrant, hello
 
@@ -313,7 +314,7 @@ class Live:
     def _greeting(self, client: Client) -> Sequence[dict[str, Any]]:
         person, hello = client.person, client.hello
         if hello.view == "board":
-            return [self.messages.board(person.role)]
+            return [self.messages.board(person)]
         client.last = self.messages.last_seq()
         missed = self.messages.missed(person.id, hello.since, hello.epoch)
         if missed is not None:
@@ -345,7 +346,7 @@ class Live:
             return
         if person is None:
             raise Goodbye(RIGHTS_ENDED)
-        if not may(person.role, client.hello.view):
+        if not may(person, client.hello.view):
             raise Goodbye(WRONG_ROLE)
         client.person = person
 

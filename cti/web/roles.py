@@ -1,29 +1,32 @@
-"""Who may see what? Roles against views. Pure; every check is made on the server."""
+"""Who may see what? Rights against views. Pure; every check is made on the server."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-CARD_ROLES: Final = frozenset({"agent", "supervisor", "manager", "owner"})
-"""May have cards of their own calls: in a small house everybody answers."""
-
-BOARD_ROLES: Final = frozenset({"supervisor", "manager", "owner", "auditor", "technician"})
-"""May see the board."""
-
-WITHOUT_CONTENT: Final = frozenset({"technician"})
-"""See lines, phones and figures, but never who is calling."""
+from cti.people.rules import Person, Right
 
 
-def may(role: str, view: str) -> bool:
-    """Tell whether a role may see a view: `agent` (cards) or `board`."""
-    return role in (CARD_ROLES if view == "agent" else BOARD_ROLES)
+def may(person: Person, view: str) -> bool:
+    """Tell whether somebody may see a view: `agent` (one's own cards) or `board`.
+
+    Who looks after the lines sees the board too, but not who is calling.
+    """
+    if view == "agent":
+        return person.may(Right.OWN_WORK)
+    return person.may(Right.BOARD) or person.may(Right.LINES)
 
 
-def home(role: str) -> str:
-    """Give the page on which a role begins."""
-    return "/agent" if role == "agent" else "/live"
+def home(person: Person) -> str:
+    """Give the page on which somebody begins."""
+    return "/live" if may(person, "board") else "/agent"
 
 
-def without_content(board: Mapping[str, Any]) -> dict[str, Any]:
+def sees_callers(person: Person) -> bool:
+    """Tell whether somebody may know who is calling."""
+    return person.may(Right.CUSTOMERS)
+
+
+def without_callers(board: Mapping[str, Any]) -> dict[str, Any]:
     """Give the board without anything that says who is calling."""
     hidden = {"shown": None, "caller_name": None, "customer": None}
     return {**board, "calls": [{**call, **hidden} for call in board["calls"]]}

@@ -24,7 +24,7 @@ from cti.web.shelf import Shelf
 from cti.web.site import Site
 from cti.web.words import Words
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 MAX_BODY: Final = 65_536
 """Bytes of a request's body; nothing here takes more."""

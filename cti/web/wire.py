@@ -175,7 +175,7 @@ class CardMessage(Message):
     """One card as it is now."""
 
     type: Literal["card"]
-    seq: Count
+    seq: Count | None = Field(description="Null: not stored yet, it comes again with a number.")
     card: Card
 
 

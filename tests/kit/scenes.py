@@ -16,8 +16,9 @@ from typing import Any
 from playwright.async_api import BrowserContext, Page, async_playwright
 
 from cti.clock import SystemClock
+from cti.people.rules import Person
 from cti.web import wire
-from tests.kit.web import BO, LIN, MAY, PASSWORD, WANG, WANG_MAY, Somebody, Stage, stage
+from tests.kit.web import BO, LIN, MAY, PASSWORD, WANG, WANG_MAY, Stage, stage
 
 CONTACTS = [
     (2, "inbound", "answered", None, 2, "Bo", 184_000),
@@ -127,7 +128,7 @@ def busy_board(it: Stage) -> None:
             call("k2", "ringing", 16, customer="王美玲", rang_at=ago(13), agents=["Bo", "王大同"]),
             call("k3", "ringing", 5, rang_at=ago(4), shown="0912 345 678", agents=["Bo"]),
             call("k4", "waiting", 41, shown=None, line="4001", queue="booking"),
-            call("k5", "menu", 3, queue=None, shown="+44 20 7946 0000", caller_name="LONDON OFFICE"),
+            call("k5", "menu", 3, queue=None, shown="+44 20 7946 0000", caller_name="ACME LTD"),
             call("k6", "talking", 3720, direction="outbound", customer="陳先生", agents=["王大同"]),
         ],
         agents=[
@@ -139,7 +140,8 @@ def busy_board(it: Stage) -> None:
             agent("6006", "Kim", "unreachable", None),
         ],
         today={
-            "answered": 128, "missed": 9, "within_standard": 119, "standard_rate": 0.93, "inbound": 137,
+            "inbound": 137, "answered": 128, "missed": 9,
+            "within_standard": 119, "standard_rate": 0.93,
             "missed_by_reason": {"abandoned_ringing": 5, "rang_out": 2, "out_of_hours": 2},
         },
     )  # fmt: skip
@@ -154,7 +156,7 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-async def log_in(context: BrowserContext, it: Stage, person: Somebody, path: str) -> Page:
+async def log_in(context: BrowserContext, it: Stage, person: Person, path: str) -> Page:
     """Log a person in through the form, then open a page."""
     page = await context.new_page()
     await page.goto(f"{it.origin}/login")

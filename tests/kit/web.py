@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,8 +21,9 @@ from cti import bus
 from cti.bus import Bus, Push
 from cti.clock import Clock, SetClock
 from cti.errors import Refused
+from cti.people.rules import Person, Role
 from cti.web import wire
-from cti.web.ports import Person, Readiness
+from cti.web.ports import LinkPurpose, Readiness
 from cti.web.push import Pace
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
@@ -30,58 +32,68 @@ NOON = datetime(2026, 11, 22, 4, 0, 0, tzinfo=UTC)  # noon in Taipei
 PASSWORD = "right horse"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Somebody:
-    """One of the cast."""
-
-    id: str
-    number: str
-    name: str
-    role: str = "agent"
-    locale: str | None = None
-
-
-MAY = Somebody(id="p-may", number="6001", name="May")
-BO = Somebody(id="p-bo", number="6002", name="Bo")
-LIN = Somebody(id="p-lin", number="5001", name="Lin", role="supervisor")
-TAM = Somebody(id="p-tam", number="9001", name="Tam", role="technician")
-OU = Somebody(id="p-ou", number="9002", name="Ou", role="auditor")
+MAY = Person(id="p-may", number="6001", name="May")
+BO = Person(id="p-bo", number="6002", name="Bo")
+LIN = Person(id="p-lin", number="5001", name="Lin", role=Role.SUPERVISOR)
+TAM = Person(id="p-tam", number="9001", name="Tam", role=Role.TECHNICIAN)
+OU = Person(id="p-ou", number="9002", name="Ou", role=Role.AUDITOR)
 CAST = (MAY, BO, LIN, TAM, OU)
 
 
 class FakeAccounts:
     """Sessions and one-time links in a dictionary; five wrong passwords close a number."""
 
-    def __init__(self, people: Sequence[Somebody] = CAST) -> None:
+    def __init__(self, people: Sequence[Person] = CAST) -> None:
         self.people = {person.id: person for person in people}
         self.sessions: dict[str, str] = {}
-        self.links: dict[str, str] = {}
+        self.links: dict[str, tuple[str, LinkPurpose]] = {}
         self.wrong: dict[str, int] = {}
+        self.passwords: dict[str, str] = {}
         self.addresses: list[str] = []
+        self._count = count()
 
-    async def check_password(self, number: str, password: str, address: str) -> Person | None:
+    async def log_in(self, number: str, password: str, *, address: str, agent: str) -> str:
         self.addresses.append(address)
         if self.wrong.get(number, 0) >= 5:
-            raise Refused("too_many_attempts", "wait some minutes", number=number)
+            raise Refused("login_later", "wait some minutes", seconds=300)
         for person in self.people.values():
             if person.number == number and password == PASSWORD:
-                return person
+                return self.open_session(person)
         self.wrong[number] = self.wrong.get(number, 0) + 1
-        return None
+        raise Refused("login_refused", "number or password is wrong")
 
-    async def use_link(self, token: str, address: str) -> Person | None:
-        return self.people.get(self.links.pop(token, ""))
+    async def look_at_link(self, token: str) -> LinkPurpose | None:
+        found = self.links.get(token)
+        return found[1] if found else None
 
-    async def open_session(self, person: Person) -> str:
-        token = f"session-{len(self.sessions)}-of-{person.number}-0123456789"
-        self.sessions[token] = person.id
-        return token
+    async def log_in_by_link(self, token: str, *, address: str, agent: str) -> str:
+        return self.open_session(self._use(token, "log_in"))
+
+    async def set_password_by_link(
+        self, token: str, password: str, *, address: str, agent: str
+    ) -> str:
+        if len(password) < 10 and token in self.links:
+            raise Refused("password_short", "a password has at least 10 characters")
+        person = self._use(token, "set_password")
+        self.passwords[person.id] = password
+        return self.open_session(person)
 
     async def session(self, token: str) -> Person | None:
         return self.people.get(self.sessions.get(token, ""))
 
-    async def close_session(self, token: str) -> None:
+    async def end_session(self, token: str) -> None:
         self.sessions.pop(token, None)
+
+    def open_session(self, person: Person) -> str:
+        """Let somebody in."""
+        token = f"session-{next(self._count)}-of-{person.number}-0123456789"
+        self.sessions[token] = person.id
+        return token
+
+    def _use(self, token: str, purpose: LinkPurpose) -> Person:
+        if token not in self.links or self.links[token][1] != purpose:
+            raise Refused("link_over", "used, too old, of another kind, unknown")
+        return self.people[self.links.pop(token)[0]]
 
 
 WANG = {
@@ -187,13 +199,13 @@ class FakeDesk:
         self.log = [*self.log, (self.seq, person, call)][-self.window :]
         self.bus.publish(Push(audience=bus.person(person), kind="card", seq=self.seq, call=call))
 
-    def rings(self, call: str, *people: Somebody, ago: float = 0, **facts: Any) -> None:
+    def rings(self, call: str, *people: Person, ago: float = 0, **facts: Any) -> None:
         """Let a call ring at people's phones since `ago` seconds."""
         at = self.clock.now() - timedelta(seconds=ago)
         for person in people:
             self.show(person.id, make_card(call, at, **facts))
 
-    def answered(self, call: str, by: Somebody) -> None:
+    def answered(self, call: str, by: Person) -> None:
         """Let one pick up; the others' cards end."""
         now = wire.stamp(self.clock.now())
         for person, cards in list(self.screens.items()):
@@ -260,10 +272,10 @@ class Stage:
         self.sessions.append(session)
         return session
 
-    async def enters(self, person: Somebody) -> "Seat":
+    async def enters(self, person: Person) -> "Seat":
         """Let a person in, past the login form."""
         browser = self.browser()
-        token = await self.accounts.open_session(person)
+        token = self.accounts.open_session(person)
         browser.cookie_jar.update_cookies({"cti": token}, self.url)
         async with browser.get("/api/v1/me") as answer:
             me = await answer.json()
@@ -272,7 +284,7 @@ class Stage:
 
 @dataclass
 class Seat:
-    """Somebody logged in, without a browser."""
+    """Person logged in, without a browser."""
 
     browser: aiohttp.ClientSession
     csrf: str
@@ -310,7 +322,7 @@ async def stage(
     site: Site | None = None,
     clock: Clock | None = None,
     window: int = 1000,
-    people: Sequence[Somebody] = CAST,
+    people: Sequence[Person] = CAST,
     port: int = 0,
 ) -> AsyncIterator[Stage]:
     """Run a server on a free port of this machine."""

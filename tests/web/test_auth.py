@@ -5,8 +5,9 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from cti.people.rules import Person
 from cti.web.site import Site
-from tests.kit.web import BO, CAST, LIN, MAY, OU, PASSWORD, TAM, Seat, Somebody, Stage, stage
+from tests.kit.web import BO, CAST, LIN, MAY, OU, PASSWORD, TAM, Seat, Stage, stage
 
 
 def token(page: str) -> str:
@@ -38,9 +39,8 @@ async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(it:
     _, answer = await log_in(it, "6001")
 
     cookie = SimpleCookie(answer.headers["Set-Cookie"])["cti"]
-    assert ("Lax", "/", True, 43_200, "") == (
-        cookie["samesite"], cookie["path"], cookie["httponly"], int(cookie["max-age"]), cookie["secure"],
-    )  # fmt: skip
+    wanted = {"samesite": "Lax", "path": "/", "httponly": True, "max-age": "43200", "secure": ""}
+    assert wanted == {name: cookie[name] for name in wanted}
 
 
 async def test_under_https_the_cookie_belongs_to_this_host_alone() -> None:
@@ -57,9 +57,8 @@ async def test_under_https_the_cookie_belongs_to_this_host_alone() -> None:
             "/login", data=form, headers=cookies, allow_redirects=False
         ) as answer:
             session = answer.cookies["__Host-cti"]
-            assert (303, True, True, "/", "") == (
-                answer.status, session["secure"], session["httponly"], session["path"], session["domain"],
-            )  # fmt: skip
+            wanted = {"secure": True, "httponly": True, "path": "/", "domain": ""}
+            assert wanted == {name: session[name] for name in wanted}
             assert "Strict-Transport-Security" in answer.headers
 
 
@@ -123,16 +122,16 @@ async def test_a_login_ends_the_session_that_this_browser_had(it: Stage) -> None
 
 class TestOneTimeLink:
     async def test_looking_at_it_uses_nothing_up(self, it: Stage) -> None:
-        it.accounts.links["secret-link"] = MAY.id
+        it.accounts.links["secret-link"] = (MAY.id, "log_in")
 
         for _ in range(3):
             async with it.browser().get("/login/link/secret-link") as answer:
                 assert 200 == answer.status
 
-        assert {"secret-link": MAY.id} == it.accounts.links
+        assert ["secret-link"] == list(it.accounts.links)
 
     async def test_the_button_logs_in_once(self, it: Stage) -> None:
-        it.accounts.links["secret-link"] = MAY.id
+        it.accounts.links["secret-link"] = (MAY.id, "log_in")
         browser = it.browser()
         async with browser.get("/login/link/secret-link") as answer:
             csrf = token(await answer.text())
@@ -148,10 +147,26 @@ class TestOneTimeLink:
     async def test_an_unknown_link_says_so(self, it: Stage) -> None:
         browser = it.browser()
         async with browser.get("/login/link/none") as answer:
-            csrf = token(await answer.text())
-        async with browser.post("/login/link/none", data={"csrf": csrf}) as answer:
             assert 403 == answer.status
             assert "used or over" in await answer.text()
+
+    async def test_a_link_may_be_there_to_choose_a_password(self, it: Stage) -> None:
+        it.accounts.links["welcome"] = (BO.id, "set_password")
+        browser = it.browser()
+        async with browser.get("/login/link/welcome") as answer:
+            text = await answer.text()
+            assert "at least 10 characters" in text
+        form = {"csrf": token(text)}
+
+        async with browser.post("/login/link/welcome", data=form | {"password": "short"}) as answer:
+            assert 422 == answer.status
+            assert "A password has at least 10 characters." in await answer.text()
+        async with browser.post(
+            "/login/link/welcome", data=form | {"password": "long enough!"}, allow_redirects=False
+        ) as answer:
+            assert (303, "/") == (answer.status, answer.headers["Location"])
+
+        assert ({BO.id: "long enough!"}, {}) == (it.accounts.passwords, it.accounts.links)
 
 
 async def test_logging_out_ends_the_session_on_the_server(it: Stage) -> None:
@@ -219,7 +234,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("path", ALLOWED)
 @pytest.mark.parametrize("person", CAST, ids=lambda person: person.role + person.number)
-async def test_a_role_sees_its_pages_and_no_other(it: Stage, path: str, person: Somebody) -> None:
+async def test_a_role_sees_its_pages_and_no_other(it: Stage, path: str, person: Person) -> None:
     seat = await it.enters(person)
 
     async with seat.browser.get(path, allow_redirects=False) as answer:
@@ -236,7 +251,7 @@ async def test_a_stranger_sees_nothing(it: Stage, path: str) -> None:
 
 
 @pytest.mark.parametrize(("person", "page"), [(MAY, "/agent"), (LIN, "/live"), (TAM, "/live")])
-async def test_everybody_begins_where_the_work_is(it: Stage, person: Somebody, page: str) -> None:
+async def test_everybody_begins_where_the_work_is(it: Stage, person: Person, page: str) -> None:
     seat = await it.enters(person)
 
     async with seat.browser.get("/", allow_redirects=False) as answer:
@@ -264,9 +279,7 @@ class TestLanguage:
         assert "en" == await self.lang(None, it, "fr")
 
     async def test_a_persons_own_setting_comes_before_the_browsers_wish(self, it: Stage) -> None:
-        it.accounts.people[MAY.id] = Somebody(
-            id=MAY.id, number="6001", name="May", locale="zh-Hans"
-        )
+        it.accounts.people[MAY.id] = Person(id=MAY.id, number="6001", name="May", locale="zh-Hans")
 
         assert "zh-Hans" == await self.lang(await it.enters(MAY), it, "zh-TW")
 

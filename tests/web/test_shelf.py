@@ -36,11 +36,12 @@ async def test_a_file_may_be_kept_for_ever_and_is_not_sent_twice() -> None:
     ],
 )
 async def test_nothing_else_is_served(path: str) -> None:
-    async with stage() as it, it.browser() as browser:
-        async with browser.get(
-            it.url.with_path(path.format(edition=SHELF.edition), encoded=True)
-        ) as answer:
-            assert 404 == answer.status
+    async with (
+        stage() as it,
+        it.browser() as browser,
+        browser.get(it.url.with_path(path.format(edition=SHELF.edition), encoded=True)) as answer,
+    ):
+        assert 404 == answer.status
 
 
 def test_any_change_makes_a_new_edition(tmp_path: Path) -> None:

@@ -11,7 +11,17 @@ from cti.web.words import LOCALES, Text, Words, choose
 WEB = Path(cti.web.__file__).parent
 WORDS = Words()
 
-FAMILIES = ("call", "card.direction", "card.state", "contact", "error", "api", "help.link", "link")
+FAMILIES = (
+    "fault",
+    "call",
+    "card.direction",
+    "card.state",
+    "contact",
+    "error",
+    "api",
+    "help.link",
+    "link",
+)
 FAMILIES += ("link.short", "outcome", "reason", "role", "state", "was")
 """Keys below these are put together at run time."""
 
@@ -27,7 +37,7 @@ def facts(text: Text) -> list[set[str]]:
 def test_all_languages_say_the_same_things() -> None:
     english = set(WORDS.catalogues["en"])
 
-    assert {locale: english for locale in LOCALES} == {
+    assert dict.fromkeys(LOCALES, english) == {
         locale: set(WORDS.catalogues[locale]) for locale in LOCALES
     }
 

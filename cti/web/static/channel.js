@@ -156,8 +156,10 @@ export class Channel extends EventTarget {
       this.#since = message.seq;
       this.#person = message.person.number;
     } else if (message.type === 'card') {
-      if (this.#since !== null && message.seq <= this.#since) return;
-      this.#since = message.seq;
+      if (message.seq !== null) { // without a number: not stored yet, it comes again
+        if (message.seq <= this.#since) return;
+        this.#since = message.seq;
+      }
     }
     this.dispatchEvent(new CustomEvent('message', { detail: message }));
     if (message.type !== 'reset') this.#become('live');
