@@ -76,8 +76,7 @@ class Pending:
         """
         if not frame.event:
             self.head = frame
-            told = (frame.first("EventList") or "").lower()
-            return told != "start" or not self._good()
+            return (frame.first("EventList") or "").lower() != "start"
         told = (frame.first("EventList") or "").lower()
         if told in ("complete", "cancelled"):
             count = frame.first("ListItems")

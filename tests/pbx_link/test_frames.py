@@ -254,6 +254,10 @@ def test_invented_events_and_headers_do_not_fill_the_memory() -> None:
         assert frame("Event: Many", f"X{n}: 1").fault() is None
         frame("Event: Many", "X: 1").pick((f"y{n}", "x"))
 
+    for _ in range(10):
+        assert frame("Event: Odd", "X: a\rb").fault() is None
+
+    assert len(module._SHAPES.known["Odd"]) == 1
     assert len(module._SHAPES.known) <= module._Shapes.most_events
     assert len(module._SHAPES.known["Many"]) <= module._Shapes.most_an_event
 

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from cti.errors import ConfigError, PbxUnavailable
 from cti.pbx import actions
-from cti.pbx.link import Link, Pace
-from tests.kit.ami import FakeAmi, event, reply
+from cti.pbx.link import Link, LoginRefused, Pace
+from tests.kit.ami import Asked, FakeAmi, event, reply
 from tests.kit.links import CLOCK, QUICK, SOON, new_link, running, settings
 from tests.kit.need import need
 
@@ -173,6 +173,22 @@ async def test_a_link_lost_before_the_login_was_answered_is_tried_again() -> Non
     assert "Login: connection lost" in down.reason
 
 
+async def test_a_link_lost_right_after_the_login_was_never_up() -> None:
+    async with FakeAmi() as fake:
+        asked = fake.scripts["coresettings"]
+
+        def cut(_: Asked) -> None:
+            fake.scripts["coresettings"] = asked
+            fake.visit.cut()
+
+        fake.scripts["coresettings"] = cut
+        link, states, _ = new_link(fake)
+        async with running(link):
+            await states.reach("up")
+
+    assert states.phases[:4] == ["connecting", "down", "connecting", "up"]
+
+
 async def test_one_supervisor_makes_one_connection_at_a_time() -> None:
     """D26: a first connect that is refused, then a return."""
     fake = FakeAmi()
@@ -292,8 +308,11 @@ async def test_a_refused_login_is_one_clear_error_and_no_hot_loop() -> None:
     assert states.phases == ["connecting", "refused", "stopping", "down"]
 
 
-def test_a_refused_login_is_tried_again_once_a_minute_at_most() -> None:
-    assert Pace().refused >= 60
+async def test_a_refused_login_is_tried_again_once_a_minute_at_most() -> None:
+    link = Link(settings(5038), "listen", clock=CLOCK)
+
+    with capture_logs():
+        assert 60 <= link._refused(LoginRefused("Authentication failed")) <= 66
 
 
 async def test_a_refused_login_that_is_mended_comes_up() -> None:
@@ -395,6 +414,18 @@ async def test_tls_to_a_port_that_speaks_none_is_told_as_that(certificate: Path)
             down = await states.reach("down")
 
     assert "TLS" in down.reason
+
+
+async def test_a_port_that_keeps_silent_is_given_up(certificate: Path) -> None:
+    """Fault 19: a black hole, met before the login."""
+    async with FakeAmi() as fake:
+        fake.banner = b""
+        given = {"tls": True, "tls_ca": certificate, "connect_within": 0.05}
+        link, states, _ = new_link(fake, settings=given)
+        async with running(link):
+            down = await states.reach("down", times=2)
+
+    assert down.reason.endswith("did not accept a connection within 0.05 s")
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])

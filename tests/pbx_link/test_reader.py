@@ -95,6 +95,18 @@ def test_on_a_tape_the_greeting_after_the_login_is_believed() -> None:
     assert names(tape.feed(stream)) == ["FullyBooted"]
 
 
+def test_a_greeting_that_does_not_come_first_is_forged() -> None:
+    gate = Gate(SECRET_NAME)
+    reader = Reader(new_aside(), gate=gate)
+    gate.greet()
+
+    with capture_logs():
+        got = reader.feed(event("Newchannel", SECRET_NAME)) + reader.feed(BOOTED)
+
+    assert names(got) == ["Newchannel"]
+    assert reader.aside.counts == {"forged": 1}
+
+
 def test_a_frame_too_long_is_set_aside_with_its_beginning() -> None:
     aside = new_aside()
     reader = Reader(aside)
