@@ -1,5 +1,7 @@
 """Is the lab itself true? Each situation happens as it was asked for, by Asterisk's own records."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.pbx.lab import Lab, Pair
@@ -154,6 +156,21 @@ async def test_a_chinese_name_arrives_whole(lab: Lab) -> None:
     await (await lab.customer_calls(CHEN, to="4001", name="王小明", talk=1)).over()
 
     assert any(m.get("CallerIDName") == "王小明" for m in lab.pbx.heard)
+
+
+@pytest.mark.parametrize(("to", "files"), [("4001", 1), ("4002", 3)])
+async def test_a_recording_has_a_name_that_tells_nothing(lab: Lab, to: str, files: int) -> None:
+    await lab.behave("6001", "answer,1,30")
+
+    await (await lab.customer_calls(CHEN, to=to, talk=2)).over()
+    await lab.records_quiet()
+
+    started = await lab.pbx.until(lambda m: m.is_event("MixMonitorStart"))
+    name = Path(started["ChanVariable"].removeprefix("MIXMONITOR_FILENAME="))
+    here = lab.pair.pbx.folder / "spool/monitor"
+    sizes = [file.stat().st_size for file in here.glob(f"{name.stem}*.wav")]
+    assert (len(sizes), min(sizes) > 44) == (files, True)
+    assert lab.pair.secret.systemname not in str(name)
 
 
 async def test_the_guard_dials_an_attempt_once(lab: Lab) -> None:

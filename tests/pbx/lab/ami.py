@@ -69,6 +69,18 @@ class Ami(asyncio.Protocol):
         async with asyncio.timeout(within):
             return await found
 
+    async def silence(self, within: float = 20) -> None:
+        """Wait until each channel that was announced has been said to be gone.
+
+        The events of a session may come after the answer that no channel lives.
+        """
+        if self._open():
+            await self.until(lambda _: not self._open(), since=len(self.heard), within=within)
+
+    def _open(self) -> set[str]:
+        born = {m["Uniqueid"] for m in self.heard if m.get("Event") == "Newchannel"}
+        return born - {m["Uniqueid"] for m in self.heard if m.get("Event") == "Hangup"}
+
     async def bye(self) -> None:
         """Log off and wait until the other side has closed."""
         if not self.closed.done():

@@ -1,4 +1,5 @@
-"""How does a pair stay up after the command that started it? As the demo's PBX, at place 0.
+"""How does a pair stay up after the command that started it? As the demo's PBX, on
+127.0.0.1 if nobody listens there, else on the next free place.
 
 In the state folder (`CTI_LAB_STATE`, default data/lab): pair.json for these commands, cti.toml
 and cti.secret for cti. They hold secrets: readable by their owner alone, or, under sudo, by the
@@ -11,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from tests.pbx.lab.pair import Pair
-from tests.pbx.lab.place import Place
+from tests.pbx.lab.place import free_place
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -35,7 +36,7 @@ def start() -> Pair:
     if pair := running():
         return pair
     stop()
-    pair = Pair.start(place=Place(number=0), name="demo", ours=False)
+    pair = Pair.start(place=free_place(first=0), ours=False)
     folder = state()
     folder.mkdir(parents=True, exist_ok=True)
     _keep(folder / "pair.json", pair.saved())

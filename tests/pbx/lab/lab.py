@@ -188,6 +188,7 @@ class Lab:
         async with asyncio.timeout(within):
             while await self._live():  # noqa: ASYNC110  files and channels tell nobody
                 await asyncio.sleep(0.05)
+            await self.pbx.silence(within)
 
     async def _live(self) -> bool:
         for side in (self.pbx, self.world):

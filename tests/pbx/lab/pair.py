@@ -135,6 +135,8 @@ class Pair:
             place = place or free_place()
             if not place.free():
                 raise Missing(f"{place.pbx} is taken: another lab runs there")
+            if _lives_in(inside):
+                raise Missing(f"another lab runs in {inside}; wait for it, or choose another name")
             secret = secret or Secrets()
             write_trees(root(), inside, place, secret)
             pbx, world = Asterisk(f"{inside}/pbx"), Asterisk(f"{inside}/world")
@@ -148,11 +150,10 @@ class Pair:
         return pair
 
     def stop(self) -> None:
-        """End both; the trees of a test's pair go, those of a demo stay to be read."""
+        """End both; their trees go."""
         self.pbx.stop()
         self.world.stop()
-        if self.ours:
-            shutil.rmtree(root() / "lab" / self.name, ignore_errors=True)
+        shutil.rmtree(root() / "lab" / self.name, ignore_errors=True)
 
     def saved(self) -> str:
         """Give what another process needs to find this pair again. It holds secrets."""
@@ -183,6 +184,15 @@ def _one_at_a_time() -> Iterator[None]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _lives_in(inside: str) -> bool:
+    """Tell whether an Asterisk runs in this tree: whoever started it, it must not be cleared."""
+    for noted in (root() / inside.lstrip("/")).glob("*/run/asterisk.pid"):
+        words = Path(f"/proc/{noted.read_text().strip()}/cmdline")
+        if words.exists() and f"{inside}/".encode() in words.read_bytes():
+            return True
+    return False
 
 
 def _stat(pid: int) -> list[str]:

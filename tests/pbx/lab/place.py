@@ -48,12 +48,12 @@ class Place:
 
 
 def free_place(first: int = 1) -> Place:
-    """Find addresses that nobody uses, from place `first` on. Place 0 is the demo's."""
+    """Find addresses that nobody uses, from place `first` on; place 0 is left to the demo."""
     for number in range(first, 25):
         place = Place(number=number)
         if place.free():
             return place
-    raise Missing("all of 127.0.0.11 to 127.0.0.243 are taken by other labs")
+    raise Missing("all of 127.0.0.1 to 127.0.0.243 are taken by other labs")
 
 
 def _can_bind(kind: socket.SocketKind, host: str, port: int) -> bool:

@@ -35,7 +35,8 @@ class Tape:
         self._sessions.append(await lab.listen(self.account))
 
     async def end(self) -> None:
-        """Log off: the tape ends with the PBX's good-bye."""
+        """Log off once all is said: the tape ends with the PBX's good-bye."""
+        await self._sessions[-1].silence()
         await self._sessions[-1].bye()
 
     @property

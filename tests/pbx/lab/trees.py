@@ -27,7 +27,7 @@ FOLDERS = (
     "spool/voicemail",
 )
 STAFF = range(6001, 6010)  # desk phones that the world plays; 6010 is not registered
-CROWD = range(6101, 6201)  # the 100 phones of the load queue, played by sipp
+CROWD = range(6101, 6201)  # the 100 phones of the load queue, played by sip.py
 CROWD_PORT = 5070
 
 
