@@ -216,7 +216,8 @@ def _normal(raw: str, region: str) -> Number:
         return _dialled(raw, body, region, text)
     if _FEATURE.fullmatch(body):
         return Number("extension", raw, body, body)
-    return Number("unknown", raw, None, "" if _is_nobody(text) else text.strip())
+    shown = "".join(sign for sign in text if sign.isprintable()).strip()
+    return Number("unknown", raw, None, "" if _is_nobody(text) else shown)
 
 
 def _digit(sign: str) -> str:

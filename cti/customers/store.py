@@ -65,9 +65,12 @@ phones: Final = Table(
     Index(None, "normal", "customer_id"),
 )
 
+_COLUMNS: Final = tuple(
+    column for column in customers.c if column.name not in ("created_at", "changed_at")
+)
 _mine = phones.alias("mine")
 _FIND: Final = (
-    select(customers, phones.c.normal)
+    select(*_COLUMNS, phones.c.normal)
     .join(phones, phones.c.customer_id == customers.c.id)
     .where(
         customers.c.id.in_(
@@ -123,6 +126,7 @@ class CustomerStore:
         fresh = _fresh(entry, self._clock)
         try:
             async with self._db.write() as connection:
+                await self._db.alone(connection, "customers")
                 await _insert(connection, [fresh])
                 found = await _read(connection, customers.c.id == fresh[0]["id"])
         except IntegrityError as fault:
@@ -256,8 +260,8 @@ def _about(
 
 
 async def _read(connection: AsyncConnection, condition: Any) -> list[Customer]:
-    rows = await connection.execute(
-        select(customers, phones.c.normal)
+    rows: Any = await connection.execute(
+        select(*_COLUMNS, phones.c.normal)
         .outerjoin(phones, phones.c.customer_id == customers.c.id)
         .where(condition)
         .order_by(customers.c.id, phones.c.position)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import structlog
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
-from cti.db import faults
+from cti.db import faults, sqlite
 from cti.errors import ConfigError
 
 log = structlog.get_logger()
@@ -80,37 +80,16 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:
         ) from fault
 
 
-def settle_sqlite(engine: AsyncEngine, *pragmas: str, begin: str) -> None:
-    """Give every new SQLite connection its pragmas, and transactions that we begin ourselves."""
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def settle(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # else the driver begins by itself, and too late
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin_now(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
-    common = {"max_overflow": 0, "pool_timeout": POOL_SECONDS}
-    writer = make_engine(url, pool_size=1, **common)
-    settle_sqlite(
-        writer,
-        "busy_timeout=5000",  # first: going over to WAL needs the lock too
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "journal_size_limit=67108864",
-        begin="BEGIN IMMEDIATE",
+    path = str(url.database)
+    common: dict[str, Any] = {
+        "poolclass": AsyncAdaptedQueuePool,
+        "max_overflow": 0,
+        "pool_timeout": POOL_SECONDS,
+    }
+    return sqlite.make_engine(path, sqlite.WRITER, pool_size=1, **common), sqlite.make_engine(
+        path, sqlite.READER, "BEGIN", pool_size=READERS, **common
     )
-    reader = make_engine(url, pool_size=READERS, **common)
-    settle_sqlite(reader, "busy_timeout=5000", "query_only=ON", begin="BEGIN")
-    return writer, reader
 
 
 def _postgres_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
@@ -166,7 +145,7 @@ class Database:
         a statement must leave the block, for PostgreSQL then turns COMMIT into ROLLBACK.
         Cancelled during the commit, the commit goes on: read back by key.
         """
-        connection = await self._begin(self._writer)
+        connection = await self._connected(self._writer)
         try:
             yield connection
         except BaseException as fault:
@@ -181,7 +160,7 @@ class Database:
 
         Raises `StoreUnavailable`.
         """
-        connection = await self._begin(self._reader)
+        connection = await self._connected(self._reader)
         try:
             yield connection
         except faults.IN_BLOCK as fault:
@@ -211,11 +190,10 @@ class Database:
         await self._reader.dispose()
         await self._writer.dispose()
 
-    async def _begin(self, engine: AsyncEngine) -> AsyncConnection:
+    async def _connected(self, engine: AsyncEngine) -> AsyncConnection:
         connection = engine.connect()
         try:
             await connection.start()
-            await connection.begin()
         except BaseException as fault:
             if connection.sync_connection is not None:
                 await self._see_through(connection.close())

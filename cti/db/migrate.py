@@ -9,7 +9,7 @@ Both reach the database by themselves: nothing else needs to be open.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from cti import __version__
-from cti.db import engine, faults
+from cti.db import engine, faults, sqlite
 from cti.errors import ConfigError
 
 LOCK: Final = 0x637469  # "cti"
@@ -117,12 +117,11 @@ def _make_file(url: URL) -> None:
 @asynccontextmanager
 async def _connected(url: URL, *, begin: str = "BEGIN IMMEDIATE") -> AsyncIterator[AsyncConnection]:
     """Open one transaction of its own; foreign keys are off, so that tables can be remade."""
-    options: dict[str, Any] = {}
-    if url.get_backend_name() != "sqlite":
-        options["connect_args"] = {"timeout": 5}
-    made = engine.make_engine(url, poolclass=NullPool, **options)
     if url.get_backend_name() == "sqlite":
-        engine.settle_sqlite(made, "busy_timeout=5000", begin=begin)
+        path = str(url.database)
+        made = sqlite.make_engine(path, sqlite.MIGRATION, begin, poolclass=NullPool)
+    else:
+        made = engine.make_engine(url, connect_args={"timeout": 5}, poolclass=NullPool)
     try:
         async with made.begin() as connection:
             yield connection

@@ -178,10 +178,10 @@ async def test_a_database_held_by_another_process_says_so(
     other = await Database.open(f"sqlite:///{tmp_path / 'cti.sqlite3'}")
     await scratch.tell(sqlite_db, "PRAGMA busy_timeout = 10")
 
-    async with other.write():
+    async with other.write() as connection:
+        await connection.execute(text("SELECT 1"))
         with pytest.raises(StoreUnavailable, match="held by somebody else") as caught:
-            async with sqlite_db.write():
-                pass
+            await scratch.tell(sqlite_db, "SELECT 1")
     await other.close()
 
     assert caught.value.code == "db_busy"
