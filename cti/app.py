@@ -11,7 +11,6 @@ from typing import Final
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti import house_file
 from cti.bus import Bus
@@ -24,7 +23,7 @@ from cti.customers.rules import Number
 from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
-from cti.db.schema import new_id
+from cti.db.schema import Connection, new_id
 from cti.db.writer import Writer
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
@@ -129,8 +128,15 @@ class Callers:
 class App:
     """A built daemon. `run` is all that is left to do."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        routes: Sequence[web.RouteDef] = (),
+    ) -> None:
         self.settings, self.clock = settings, clock or SystemClock()
+        self._routes = routes
         self.house = house_file.read(settings.house) if settings.house else House()
         self.bus = Bus()
         self.registry = CollectorRegistry()
@@ -242,7 +248,7 @@ class App:
         switchboard.link_state(state)
 
     async def _apply(
-        self, connection: AsyncConnection, items: list[Item]
+        self, connection: Connection, items: list[Item]
     ) -> tuple[list[Turn], Told]:
         told = await self.calls.keep(connection, [batch for batch, _ in items])
         return [turn for _, turn in items], told
@@ -283,7 +289,7 @@ class App:
             house_locale=card.locale,
             zone=self.house.zone,
         )
-        return make_app(
+        pages = make_app(
             accounts=Accounts(login, self.people),
             desk=self.desk,
             bus=self.bus,
@@ -293,6 +299,8 @@ class App:
             registry=self.registry,
             rules=lambda: self.house.ring,
         )
+        pages.add_routes(self._routes)
+        return pages
 
     async def _readiness(self) -> Readiness:
         parts = {"database": "ok"}

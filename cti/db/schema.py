@@ -8,7 +8,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator
+from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
+
+Connection = AsyncConnection
+"""One transaction, as `Database.write` and `read` give it."""
 
 metadata: Final = MetaData(
     naming_convention={

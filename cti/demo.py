@@ -1,0 +1,308 @@
+"""A house to look at: made-up people and customers, a simulated PBX or the real one of the lab.
+
+The only place with accounts that nobody made; they log in by one-time links, never by a
+password that others know.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import shlex
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import structlog
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+
+from cti import settings as settings_file
+from cti import shipped
+from cti.app import App
+from cti.clock import SystemClock
+from cti.customers.rules import Entry, normal
+from cti.customers.store import CustomerStore
+from cti.db import migrate
+from cti.db.engine import Database
+from cti.errors import ConfigError, Refused
+from cti.pbx.simulator import Day, Guest, Habit, QueueSetup, Simulator
+from cti.people.rules import Device, Person
+from cti.people.store import PeopleStore
+from cti.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LINK_FOR: Final = timedelta(hours=12)
+TOKEN_FILE: Final = "demo.token"  # noqa: S105  a file's name
+PHONES: Final = ("6001", "6002", "6003")
+LINE: Final = "4000"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A made-up person or customer."""
+
+    number: str
+    name: str
+    role: str = ""
+    tier: str = ""
+    company: str = ""
+    area: str = ""
+    more: tuple[str, ...] = ()
+
+
+PEOPLE: Final = (
+    Made("1001", "陈美 May", "agent"),
+    Made("1002", "李波 Bo", "agent"),
+    Made("1003", "周倩 Qian", "agent"),
+    Made("1009", "林静 Lin", "supervisor"),
+)
+CUSTOMERS: Final = (
+    Made("13800138000", "王小明", tier="gold", company="远东贸易", area="静安", more=("02162345678",)),
+    Made("13900139001", "赵敏", tier="vip", area="徐汇"),
+    Made("13700137002", "孙建国", tier="normal", area="浦东"),
+    Made("13600136003", "吴芳", tier="gold", company="海天设计", area="长宁"),
+    Made("13600136003", "吴越", tier="normal", area="长宁"),
+    Made("13500135004", "郑凯", tier="normal", area="黄浦"),
+    Made("13300133005", "冯雪", tier="vip", area="杨浦"),
+    Made("02158881234", "金茂会务部", tier="gold", company="金茂会务", area="浦东"),
+    Made("18600186006", "朱丽", tier="normal", area="虹口"),
+    Made("18900189007", "许文", tier="normal", area="闵行"),
+)
+STRANGERS: Final = (Guest(number="17700177008"), Guest(number="15000150009", name="HE LEI"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """Makes a customer ring at once."""
+
+    now: Callable[[], None]
+
+
+async def serve(
+    *,
+    data: Path,
+    port: int,
+    config: Path | None,
+    ring_command: str,
+    say: Callable[[str], None],
+) -> None:
+    """Run the demo until it is stopped.
+
+    Without `config` the PBX is simulated; with it (the lab's settings file) it is real, and
+    `ring_command` makes a customer ring. Raises `ConfigError`.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    async with contextlib.AsyncExitStack() as stack:
+        if config is None:
+            simulator = _simulator()
+            host, pbx_port = await stack.enter_async_context(simulator.running())
+            given = _settings(data, port, pbx=[_pbx(simulator, host, pbx_port)])
+            ring, live = _simulated(simulator)
+        else:
+            given = _settings(data, port, config=config)
+            ring, live = _commanded(ring_command)
+        await migrate.upgrade(given.database_url)
+        links = await _fill(given)
+        token = _write_token(data)
+        app = App(given, routes=[web.post("/demo/ring", _ringer(ring, token))])
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(app.run(), name="cti")
+            waiting = tasks.create_task(app.ready.wait(), name="ready")
+            await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if not running.done():
+                (data / "demo.url").write_text(app.url, encoding="ascii")
+                _tell(say, app.url, links, simulated=config is None)
+                others = tasks.create_task(live(), name="customers")
+                await asyncio.wait({running})
+                others.cancel()
+
+
+async def ring_now(data: Path) -> str:
+    """Ask a running demo to let a customer ring; give what it says. Raises `ConfigError`."""
+    try:
+        url = (data / "demo.url").read_text(encoding="ascii")
+        token = (data / TOKEN_FILE).read_text(encoding="ascii")
+        async with (
+            ClientSession(timeout=ClientTimeout(total=5)) as session,
+            session.post(f"{url}/demo/ring", headers={"X-Demo-Token": token}) as answer,
+        ):
+            if answer.status == 200:
+                return await answer.text()
+    except (OSError, ClientError, TimeoutError):
+        pass
+    raise ConfigError(
+        f"no demo runs with the data directory {data}",
+        "start it with `make demo` (or `cti demo`), then ring again from a second terminal",
+        code="no_demo",
+    )
+
+
+def _simulator() -> Simulator:
+    names = {phone: person.name for phone, person in zip(PHONES, PEOPLE, strict=False)}
+    queue = QueueSetup(name="booking", members=PHONES, strategy="ringall", timeout=20)
+    from cti.pbx.simulator import Line
+
+    return Simulator(
+        secret=secrets.token_hex(16),
+        systemname=secrets.token_hex(24),
+        phones=names,
+        queues=[queue],
+        lines={LINE: Line(queue="booking", within=60)},
+    )
+
+
+def _pbx(simulator: Simulator, host: str, port: int) -> dict[str, object]:
+    return {"name": "demo", "host": host, "port": port, "secret": simulator.secret}
+
+
+def _settings(
+    data: Path, port: int, *, config: Path | None = None, pbx: list[dict[str, object]] | None = None
+) -> Settings:
+    given: dict[str, object] = {
+        "data": data,
+        "house": shipped.config("houses", "booking.toml"),
+        "web": {"host": "127.0.0.1", "port": port},
+    }
+    if pbx is not None:
+        given["pbx"] = pbx
+    return settings_file.load(config, **given)
+
+
+async def _fill(given: Settings) -> list[tuple[Person, str]]:
+    """Make the people and customers, once; give a new one-time login for each person."""
+    db = await Database.open(given.database_url)
+    try:
+        people = PeopleStore(db)
+        pbx = given.pbx[0].name
+        for place, made in enumerate(PEOPLE):
+            devices = [Device(pbx, f"PJSIP/{PHONES[place]}")] if place < len(PHONES) else []
+            await _person(people, made, devices)
+        await _customers(CustomerStore(db))
+        everybody = {person.number: person for person in await people.list()}
+        return [
+            (person, await people.make_link(person.id, "log_in", LINK_FOR))
+            for made in PEOPLE
+            if (person := everybody.get(made.number))
+        ]
+    finally:
+        await db.close()
+
+
+async def _person(people: PeopleStore, made: Made, devices: Sequence[Device]) -> None:
+    known = await people.by_number(made.number)
+    if known is None:
+        try:
+            await people.add(number=made.number, name=made.name, role=made.role, devices=devices)
+        except Refused as refusal:
+            log.warning("demo_person_not_made", number=made.number, why=str(refusal))
+    elif devices:
+        await people.set_devices(known.id, devices)
+
+
+async def _customers(store: CustomerStore) -> None:
+    if await store.count():
+        return
+    for made in CUSTOMERS:
+        phones = tuple(
+            (found, raw)
+            for raw in (made.number, *made.more)
+            if (found := normal(raw, "CN").normal)
+        )
+        await store.add(
+            Entry(
+                name=made.name,
+                phones=phones,
+                tier=made.tier,
+                company=made.company,
+                area=made.area,
+            )
+        )
+
+
+def _write_token(data: Path) -> str:
+    token = secrets.token_urlsafe(24)
+    file = data / TOKEN_FILE
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(token, encoding="ascii")
+    return token
+
+
+def _ringer(
+    ring: Ring, token: str
+) -> Callable[[web.Request], "asyncio.Future[web.StreamResponse]"]:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        given = request.headers.get("X-Demo-Token", "")
+        if not secrets.compare_digest(given.encode(), token.encode()):
+            raise web.HTTPForbidden
+        ring.now()
+        return web.Response(text="A customer rings.\n")
+
+    return handler  # type: ignore[return-value]
+
+
+def _simulated(simulator: Simulator) -> tuple[Ring, Callable[[], object]]:
+    chance = Random()  # noqa: S311  play, not secrets
+    guests = [Guest(number=made.number) for made in CUSTOMERS] + list(STRANGERS)
+    day = Day(guests, lines=[LINE], phones=PHONES, every=40)
+
+    def now() -> None:
+        guest = chance.choice(guests)
+        order = chance.sample(PHONES, len(PHONES))
+        habits = {
+            f"PJSIP/{phone}": Habit(does="answers", after=13.0 + 4 * place)
+            for place, phone in enumerate(order)
+        }
+        simulator.begin_call(guest.number, guest.name, LINE, patience=60, talk=25, habits=habits)
+
+    return Ring(now=now), lambda: day.live(simulator)
+
+
+def _commanded(command: str) -> tuple[Ring, Callable[[], object]]:
+    """Ring by a command of the lab, at once and now and then."""
+    wanted = asyncio.Event()
+
+    async def live() -> None:
+        chance = Random()  # noqa: S311  play, not secrets
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(chance.uniform(20, 60)):
+                    await wanted.wait()
+            wanted.clear()
+            guest = chance.choice(CUSTOMERS)
+            arguments = [*shlex.split(command), "--number", guest.number]
+            process = await asyncio.create_subprocess_exec(
+                *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            )
+            _, said = await process.communicate()
+            if process.returncode:
+                log.warning("demo_ring_failed", said=said.decode("utf-8", "replace")[-300:])
+
+    return Ring(now=wanted.set), live
+
+
+@contextlib.asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+def _tell(
+    say: Callable[[str], None], url: str, links: Sequence[tuple[Person, str]], *, simulated: bool
+) -> None:
+    say("")
+    say("cti runs with a " + ("simulated PBX." if simulated else "real Asterisk."))
+    say(f"  Pages: {url}")
+    say("  Log in with these links. Each works once, for one browser:")
+    for person, token in links:
+        say(f"    {person.role.value:<10} {person.name:<12} {url}/login/link/{token}")
+    say("  Customers ring now and then. Let one ring at once, from a second terminal:")
+    say("    make ring     (or: cti demo ring)")
+    say("  Stop with Ctrl-C.")
+    say("")
+
+
+_ = SystemClock
