@@ -139,29 +139,41 @@ class Lab:
     ) -> str:
         """Originate as the product does: the agent's phone first, then the guard dials.
 
-        Gives the attempt's id, which is the agent's leg's Uniqueid.
+        Gives the attempt's id, which is the Uniqueid of the leg that is dialled first.
         """
+        where = {"Channel": f"PJSIP/{agent}", "Context": "cti-dial", "Exten": customer}
+        return await self._originate(where, ring, answer_within)
+
+    async def click_customer_first(
+        self, agent: str, customer: str, *, ring: int = 20, answer_within: int = 20
+    ) -> str:
+        """Originate as the product does, the other way: the guard dials, then the agent's phone."""
+        where = {"Channel": f"Local/{customer}@cti-dial/n", "Context": "internal", "Exten": agent}
+        return await self._originate(where, ring, answer_within)
+
+    async def _originate(self, where: dict[str, str], ring: int, answer_within: int) -> str:
         attempt = f"cti-{secrets.token_hex(16)}"
-        epoch = await self.pbx.do("Ping")
-        deadline = int(float(epoch["Timestamp"])) + 60
+        clock = await self.pbx.do("Ping")
+        told = {
+            "CTI_ATTEMPT": attempt,
+            "CTI_DEADLINE": str(int(float(clock["Timestamp"])) + 60),
+            "CTI_TRUNK": "trunk",
+            "CTI_RING": str(ring),
+        }
+        ids = {"ChannelId": attempt}
+        if where["Channel"].startswith("Local/"):
+            ids["OtherChannelId"] = f"{attempt}-2"
         product = await self.listen("cti")
         try:
             await product.do(
                 "Originate",
-                Channel=f"PJSIP/{agent}",
-                Context="cti-dial",
-                Exten=customer,
+                **where,
+                **ids,
                 Priority="1",
                 Timeout=str(answer_within * 1000),
                 CallerID="4000",
-                ChannelId=attempt,
                 Async="true",
-                Variable=[
-                    f"CTI_ATTEMPT={attempt}",
-                    f"CTI_DEADLINE={deadline}",
-                    "CTI_TRUNK=trunk",
-                    f"CTI_RING={ring}",
-                ],
+                Variable=[f"{name}={value}" for name, value in told.items()],
             )
         finally:
             await product.bye()

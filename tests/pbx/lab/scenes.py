@@ -107,6 +107,12 @@ def _click(agent: str, mobile: str) -> Play:
     return play
 
 
+async def _customer_first(lab: Lab) -> None:
+    await lab.behave_all(p13800138000="answer,3,30", p6001="answer,2,4")
+    attempt = await lab.click_customer_first("6001", CHEN)
+    await lab.pbx.until(lambda m: m.is_event("Hangup", Uniqueid=attempt), within=60)
+
+
 async def _two_calls(lab: Lab) -> None:
     await lab.behave_all(p6001="answer,2,30", p6002="answer,3,30", p6003=SILENT)
     first = await lab.customer_calls(CHEN, to="4002", talk=6)
@@ -448,6 +454,12 @@ def _scenes() -> list[Scene]:
             "Originate: 6001's phone rings 1 s and is answered; the guard dials 13800138000, "
             "which rings 3 s, answers, and hangs up after 4 s.",
             _click("answer,1,60", "answer,3,4"),
+        ),
+        (
+            "click-to-call-customer-first",
+            "Originate to a Local channel: the guard dials 13800138000, which rings 3 s and "
+            "answers; then 6001's phone rings 2 s, answers, and hangs up after 4 s.",
+            _customer_first,
         ),
         (
             "click-to-call-busy",
