@@ -94,10 +94,10 @@ class Auth:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             visitor = await self.visitor(request)
-            if request.method not in _READING:
-                await self._check_forgery(request, visitor)
             if visitor.person is None and not anybody:
                 raise Denied(401, "not_logged_in")
+            if request.method not in _READING:
+                await self._check_forgery(request, visitor)
             if view is not None and visitor.person and not may(visitor.person, view):
                 raise Denied(403, "role")
             return await handler(request, visitor)

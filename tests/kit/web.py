@@ -258,9 +258,18 @@ class Stage:
     ready: Readiness = field(default_factory=lambda: Readiness(ok=True, parts={"database": "ok"}))
     origin: str = ""
     sessions: list[aiohttp.ClientSession] = field(default_factory=list)
+    runner: web.AppRunner | None = None
 
     async def how(self) -> Readiness:
         return self.ready
+
+    def cut(self) -> None:
+        """Cut every connection without a word, as a network does."""
+        assert self.runner is not None
+        assert self.runner.server is not None
+        for connection in self.runner.server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def browser(self) -> aiohttp.ClientSession:
         """Open a visitor of its own, with its own cookies."""
@@ -345,7 +354,7 @@ async def stage(
         registry=registry,
         pace=pace,
     )
-    runner = make_runner(it.app)
+    runner = it.runner = make_runner(it.app)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()

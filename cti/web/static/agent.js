@@ -29,7 +29,7 @@ const look = css`
   h2 { font-size: 20px; line-height: 1.3; font-weight: 600; }
   .tier { font-size: 12px; font-weight: 600; border: 1px solid var(--edge); border-radius: 3px; padding: 0 5px; vertical-align: 2px; white-space: nowrap; }
   h2 .tier { vertical-align: 3px; }
-  .under { display: flex; flex-wrap: wrap; gap: 0 12px; min-height: 20px; }
+  .under { display: flex; flex-wrap: wrap; gap: 0 12px; min-height: 1.45em; }
   .number { font-weight: 600; }
   .facts { display: flex; flex-wrap: wrap; gap: 4px 20px; margin-top: 8px; }
   .facts div { display: flex; gap: 6px; }
@@ -43,7 +43,7 @@ const look = css`
   .choice { margin-top: 12px; }
   .pick { display: flex; width: 100%; gap: 8px; align-items: baseline; text-align: start; padding: 6px 8px; margin-top: 4px; border-color: var(--hair); }
   .pick[aria-pressed='true'] { border-color: var(--accent); background: var(--raised); }
-  .pick:disabled { color: inherit; cursor: progress; }
+  .pick[aria-disabled='true'] { cursor: progress; }
   .tick { width: 12px; color: var(--accent); }
   .pick-text { flex: 1; display: grid; }
   .pick-word { font-size: 12px; white-space: nowrap; }
@@ -59,7 +59,7 @@ const look = css`
   .contacts-none { margin-top: 12px; }
   .over { display: flex; flex-wrap: wrap; gap: 0 12px; padding: 10px 0; color: var(--soft); align-content: flex-start; }
   .over b { color: var(--ink); font-weight: 600; }
-  .old .card { opacity: 0.85; }
+  .old .card { background: var(--raised); box-shadow: 0 0 0 8px var(--raised); }
   @container (max-width: 560px) {
     .contacts li { grid-template-columns: auto auto 1fr auto; gap: 0 10px; }
     .contacts .how { grid-column: 3 / 5; text-align: end; }
@@ -124,7 +124,7 @@ export class CtiAgent extends LiveElement {
   #end(it, card) {
     it.card = card;
     it.overAt = performance.now();
-    it.height = this.inside ? this.#height(card.call) : null;
+    it.height = this.inside ? this.#row(card.call)?.getBoundingClientRect().height : null;
     this.said = (words) => `${isolated(title(card, words))}: ${ending(card, words)}`;
     this.#tell('ended', card);
   }
@@ -141,8 +141,8 @@ export class CtiAgent extends LiveElement {
     this.dispatchEvent(new CustomEvent(`cti:${what}`, { detail: card, bubbles: true, composed: true }));
   }
 
-  #height(call) {
-    return this.renderRoot.querySelector(`li[data-call="${CSS.escape(call)}"]`)?.offsetHeight ?? null;
+  #row(call) {
+    return this.renderRoot.querySelector(`li[data-call="${CSS.escape(call)}"]`);
   }
 
   tick() {
@@ -168,6 +168,7 @@ export class CtiAgent extends LiveElement {
   }
 
   async #choose(it, customer) {
+    if (it.choosing) return; // not `disabled`, which would drop the focus
     it.choosing = true;
     it.fault = null;
     this.requestUpdate();
@@ -186,7 +187,7 @@ export class CtiAgent extends LiveElement {
 
   updated() {
     for (const [call, it] of this.items) {
-      const row = this.renderRoot.querySelector(`li[data-call="${CSS.escape(call)}"]`);
+      const row = this.#row(call);
       if (row) row.style.minHeight = it.height ? `${it.height}px` : '';
     }
   }

@@ -118,7 +118,7 @@ const drawSay = (card, n, words, person) => {
 const drawChoice = ({ card, choosing, fault }, words, names, on) => {
   const row = (one) => {
     const chosen = one.id === card.chosen;
-    return html`<li><button class="pick" aria-pressed=${chosen} ?disabled=${choosing} @click=${() => on.choose(chosen ? null : one.id)}>
+    return html`<li><button class="pick" aria-pressed=${chosen} aria-disabled=${choosing} @click=${() => on.choose(chosen ? null : one.id)}>
       <span class="tick">${chosen ? shape('check') : nothing}</span>
       <span class="pick-text"><span><b>${outside(one.name, names)}</b>${one.tier ? html` <span class="tier">${outside(one.tier, names)}</span>` : nothing}</span>
         <span class="apart soft">${[one.company, one.area, ...one.phones.filter((phone) => phone !== card.number)].filter(Boolean).map((part) => html`<span>${outside(part, names)}</span>`)}</span></span>
