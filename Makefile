@@ -1,10 +1,10 @@
-# make demo | test | lint | lab | bench     what each does stands in README.md
+# make demo | test | lint | lab | bench     what each does stands in README.md and docs/start.md
 BIN := .venv/bin
 PORT ?= 8080
 PBX ?= simulated
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: setup demo test lint lab bench lock screenshots
+.PHONY: setup demo ring test lint lab bench lock screenshots
 setup: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -18,3 +18,32 @@ setup: .venv/.ready
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+# a house to look at, on SQLite with made-up people; PBX=asterisk rings the lab's real one
+DEMO_asterisk := --config data/lab/cti.toml --ring-command "$(BIN)/python -m tests.pbx.lab call"
+demo: setup
+	@$(BIN)/cti demo --port $(PORT) $(DEMO_$(PBX))
+
+# let a customer of the running demo ring at once
+ring: setup
+	@$(BIN)/cti demo ring
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+# everything that this machine can run; the summary says what was left out and why
+test: setup lint
+	$(BIN)/pytest
+
+# a real Asterisk (Debian, root, once; about two minutes), then two of them running: a PBX and the world
+lab: setup
+	@$(BIN)/python -m tests.pbx.lab start
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+screenshots: setup
+	@$(BIN)/python -m tests.browser.screenshots

@@ -247,9 +247,7 @@ class App:
     def _link_state(self, switchboard: Switchboard, state: LinkState) -> None:
         switchboard.link_state(state)
 
-    async def _apply(
-        self, connection: Connection, items: list[Item]
-    ) -> tuple[list[Turn], Told]:
+    async def _apply(self, connection: Connection, items: list[Item]) -> tuple[list[Turn], Told]:
         told = await self.calls.keep(connection, [batch for batch, _ in items])
         return [turn for _, turn in items], told
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,13 +21,12 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from cti import settings as settings_file
 from cti import shipped
 from cti.app import App
-from cti.clock import SystemClock
 from cti.customers.rules import Entry, normal
 from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.errors import ConfigError, Refused
-from cti.pbx.simulator import Day, Guest, Habit, QueueSetup, Simulator
+from cti.pbx.simulator import Day, Guest, Habit, Line, QueueSetup, Simulator
 from cti.people.rules import Device, Person
 from cti.people.store import PeopleStore
 from cti.settings import Settings
@@ -60,7 +59,9 @@ PEOPLE: Final = (
     Made("1009", "林静 Lin", "supervisor"),
 )
 CUSTOMERS: Final = (
-    Made("13800138000", "王小明", tier="gold", company="远东贸易", area="静安", more=("02162345678",)),
+    Made(
+        "13800138000", "王小明", tier="gold", company="远东贸易", area="静安", more=("02162345678",)
+    ),
     Made("13900139001", "赵敏", tier="vip", area="徐汇"),
     Made("13700137002", "孙建国", tier="normal", area="浦东"),
     Made("13600136003", "吴芳", tier="gold", company="海天设计", area="长宁"),
@@ -74,11 +75,10 @@ CUSTOMERS: Final = (
 STRANGERS: Final = (Guest(number="17700177008"), Guest(number="15000150009", name="HE LEI"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
-    """Makes a customer ring at once."""
-
-    now: Callable[[], None]
+Ring = Callable[[], None]
+"""Lets a customer ring at once."""
+Live = Callable[[], Coroutine[None, None, None]]
+"""Lets customers ring now and then, until cancelled."""
 
 
 async def serve(
@@ -97,9 +97,11 @@ async def serve(
     data.mkdir(parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
         if config is None:
-            simulator = _simulator()
+            secret, systemname = secrets.token_hex(16), secrets.token_hex(24)
+            simulator = _simulator(secret, systemname)
             host, pbx_port = await stack.enter_async_context(simulator.running())
-            given = _settings(data, port, pbx=[_pbx(simulator, host, pbx_port)])
+            pbx = {"name": "demo", "host": host, "port": pbx_port, "secret": secret}
+            given = _settings(data, port, pbx=[pbx])
             ring, live = _simulated(simulator)
         else:
             given = _settings(data, port, config=config)
@@ -141,22 +143,16 @@ async def ring_now(data: Path) -> str:
     )
 
 
-def _simulator() -> Simulator:
+def _simulator(secret: str, systemname: str) -> Simulator:
     names = {phone: person.name for phone, person in zip(PHONES, PEOPLE, strict=False)}
     queue = QueueSetup(name="booking", members=PHONES, strategy="ringall", timeout=20)
-    from cti.pbx.simulator import Line
-
     return Simulator(
-        secret=secrets.token_hex(16),
-        systemname=secrets.token_hex(24),
+        secret=secret,
+        systemname=systemname,
         phones=names,
         queues=[queue],
         lines={LINE: Line(queue="booking", within=60)},
     )
-
-
-def _pbx(simulator: Simulator, host: str, port: int) -> dict[str, object]:
-    return {"name": "demo", "host": host, "port": port, "secret": simulator.secret}
 
 
 def _settings(
@@ -164,7 +160,7 @@ def _settings(
 ) -> Settings:
     given: dict[str, object] = {
         "data": data,
-        "house": shipped.config("houses", "booking.toml"),
+        "house": shipped.houses()["booking"],
         "web": {"host": "127.0.0.1", "port": port},
     }
     if pbx is not None:
@@ -208,9 +204,7 @@ async def _customers(store: CustomerStore) -> None:
         return
     for made in CUSTOMERS:
         phones = tuple(
-            (found, raw)
-            for raw in (made.number, *made.more)
-            if (found := normal(raw, "CN").normal)
+            (found, raw) for raw in (made.number, *made.more) if (found := normal(raw, "CN").normal)
         )
         await store.add(
             Entry(
@@ -232,20 +226,18 @@ def _write_token(data: Path) -> str:
     return token
 
 
-def _ringer(
-    ring: Ring, token: str
-) -> Callable[[web.Request], "asyncio.Future[web.StreamResponse]"]:
+def _ringer(ring: Ring, token: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(request: web.Request) -> web.StreamResponse:
         given = request.headers.get("X-Demo-Token", "")
         if not secrets.compare_digest(given.encode(), token.encode()):
             raise web.HTTPForbidden
-        ring.now()
+        ring()
         return web.Response(text="A customer rings.\n")
 
-    return handler  # type: ignore[return-value]
+    return handler
 
 
-def _simulated(simulator: Simulator) -> tuple[Ring, Callable[[], object]]:
+def _simulated(simulator: Simulator) -> tuple[Ring, Live]:
     chance = Random()  # noqa: S311  play, not secrets
     guests = [Guest(number=made.number) for made in CUSTOMERS] + list(STRANGERS)
     day = Day(guests, lines=[LINE], phones=PHONES, every=40)
@@ -259,10 +251,10 @@ def _simulated(simulator: Simulator) -> tuple[Ring, Callable[[], object]]:
         }
         simulator.begin_call(guest.number, guest.name, LINE, patience=60, talk=25, habits=habits)
 
-    return Ring(now=now), lambda: day.live(simulator)
+    return now, lambda: day.live(simulator)
 
 
-def _commanded(command: str) -> tuple[Ring, Callable[[], object]]:
+def _commanded(command: str) -> tuple[Ring, Live]:
     """Ring by a command of the lab, at once and now and then."""
     wanted = asyncio.Event()
 
@@ -282,12 +274,7 @@ def _commanded(command: str) -> tuple[Ring, Callable[[], object]]:
             if process.returncode:
                 log.warning("demo_ring_failed", said=said.decode("utf-8", "replace")[-300:])
 
-    return Ring(now=wanted.set), live
-
-
-@contextlib.asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield
+    return wanted.set, live
 
 
 def _tell(
@@ -303,6 +290,3 @@ def _tell(
     say("    make ring     (or: cti demo ring)")
     say("  Stop with Ctrl-C.")
     say("")
-
-
-_ = SystemClock

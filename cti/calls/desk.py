@@ -6,6 +6,7 @@ waiting; a hint that it missed is asked for again by number.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -251,10 +252,16 @@ class Desk:
                 )
         self._board_dirty.set()
 
-    async def show_board(self, pause: float = 0.5) -> None:
-        """Tell the boards of changes, at most every `pause` seconds, for ever. One task."""
+    async def show_board(self, pause: float = 0.5, at_least: float = 5.0) -> None:
+        """Tell the boards, for ever: of changes at once but `pause` seconds apart. One task.
+
+        When nothing changes they are told every `at_least` seconds, so that they see that what
+        they show is true.
+        """
         while True:
-            await self._board_dirty.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(at_least):
+                    await self._board_dirty.wait()
             self._board_dirty.clear()
             if self._day_dirty:
                 await self.count_day()

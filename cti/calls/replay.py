@@ -4,11 +4,14 @@ No database, no network. The output is a contract: docs/replay.md.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from cti.calls.book import Book, Trunks
+from cti import house_file
+from cti.calls.book import Book, Trunks, trunk_matcher
 from cti.calls.effects import Close, Effect
 from cti.calls.record import CallRecord, Phone
 from cti.clock import SystemClock
@@ -16,6 +19,7 @@ from cti.house import House
 from cti.pbx.aside import SetAside
 from cti.pbx.frames import Gate
 from cti.pbx.reader import Reader, sound
+from cti.pbx.tape import read_tape
 from cti.pbx.translate import translate, wanted
 
 Piece = tuple[bytes, datetime | None]
@@ -38,7 +42,7 @@ def replay(
     numbers = itertools.count(1)
     book = Book(lambda: f"call-{next(numbers)}", is_trunk, house)
     aside = aside or SetAside("tape", SystemClock())
-    reader = Reader(aside, gate=Gate(systemname), wanted=wanted)
+    reader = Reader(aside, gate=Gate(systemname), wanted=wanted, tape=True)
     closed: list[CallRecord] = []
     for data, arrived in pieces:
         for frame in sound(reader.feed(data, arrived), aside):
@@ -47,6 +51,36 @@ def replay(
                 closed += _closed(book.hear(event))
     closed += _closed(book.settle())
     return sorted(closed, key=_age)
+
+
+def run(
+    file: Path,
+    *,
+    trunks: Sequence[str],
+    house: Path | None,
+    systemname: str,
+    as_objects: bool,
+    warn: Callable[[str], None],
+) -> Iterator[str]:
+    """Give the lines that `cti replay` prints for a tape.
+
+    Raises `ConfigError` (tape) when the file cannot be read, `HouseError` for a bad house file.
+    """
+    rules = house_file.read(house) if house else House()
+    if not trunks:
+        warn("no trunk pattern is set: every call counts as internal; give --trunk 'PJSIP/trunk*'")
+    aside = SetAside("tape", SystemClock())
+    records = replay(
+        read_tape(file),
+        is_trunk=trunk_matcher(trunks),
+        house=rules,
+        systemname=systemname,
+        aside=aside,
+    )
+    for reason, count in aside.counts.items():
+        warn(f"{count} frames were set aside: {reason}")
+    for record in records:
+        yield json.dumps(as_json(record), ensure_ascii=False) if as_objects else as_line(record)
 
 
 def _closed(effects: Iterable[Effect]) -> Iterator[CallRecord]:
