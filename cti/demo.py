@@ -94,7 +94,7 @@ async def serve(
     Without `config` the PBX is simulated; with it (the lab's settings file) it is real, and
     `ring_command` makes a customer ring. Raises `ConfigError`.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    _make(data)
     async with contextlib.AsyncExitStack() as stack:
         if config is None:
             secret, systemname = secrets.token_hex(16), secrets.token_hex(24)
@@ -116,7 +116,7 @@ async def serve(
             await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             if not running.done():
-                (data / "demo.url").write_text(app.url, encoding="ascii")
+                _write(data / "demo.url", app.url)
                 _tell(say, app.url, links, simulated=config is None)
                 others = tasks.create_task(live(), name="customers")
                 await asyncio.wait({running})
@@ -217,13 +217,28 @@ async def _customers(store: CustomerStore) -> None:
         )
 
 
+def _make(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise ConfigError(
+            f"cannot make the demo's directory {data}: {fault.strerror}",
+            "give --data DIR with a directory that you may write",
+            code="data_directory",
+        ) from fault
+
+
 def _write_token(data: Path) -> str:
     token = secrets.token_urlsafe(24)
-    file = data / TOKEN_FILE
+    _write(data / TOKEN_FILE, token)
+    return token
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a small file that only its owner may read."""
     file.unlink(missing_ok=True)
     file.touch(mode=0o600)
-    file.write_text(token, encoding="ascii")
-    return token
+    file.write_text(text, encoding="ascii")
 
 
 def _ringer(ring: Ring, token: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -6,8 +6,9 @@ model, section 7).
 """
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 GIVEN_UP: Final = ("ABANDON",)
@@ -138,6 +139,22 @@ def compare(
         ours=len(rows),
         broken=broken,
         differences=found,
+    )
+
+
+def lines(report: Report, *, as_object: bool) -> Iterable[str]:
+    """Give a report as lines for the eye, or as one JSON object."""
+    if as_object:
+        yield json.dumps(asdict(report), ensure_ascii=False)
+        return
+    for found in report.differences:
+        call = found.call or "no call of ours"
+        yield f"{found.source:9}  {found.kind:7}  {call}  PBX: {found.theirs}  cti: {found.ours}"
+    if report.broken:
+        yield f"{report.broken} lines of the PBX's files could not be read"
+    yield (
+        f"{report.queue_calls} calls in queue_log, {report.cdr_calls} in the CDR, "
+        f"{report.ours} in our records: {len(report.differences)} differences"
     )
 
 

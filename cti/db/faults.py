@@ -83,7 +83,7 @@ def meaning(fault: BaseException) -> Meaning | None:
     if isinstance(fault, OSError | PoolTimeout):  # TimeoutError is an OSError
         return UNREACHABLE
     if isinstance(fault, sqlite3.Error):
-        return _SQLITE.get(fault.sqlite_errorcode & 0xFF)
+        return _of_sqlite(fault)
     if not isinstance(fault, DBAPIError):
         return None
     if isinstance(fault.orig, sqlite3.Error):
@@ -92,6 +92,14 @@ def meaning(fault: BaseException) -> Meaning | None:
     if state:
         return next((told for start, told in _POSTGRES if state.startswith(start)), None)
     return UNREACHABLE if fault.connection_invalidated else _silent(fault)
+
+
+def _of_sqlite(fault: sqlite3.Error) -> Meaning | None:
+    code: int | None = getattr(fault, "sqlite_errorcode", None)
+    if code is not None:
+        return _SQLITE.get(code & 0xFF)
+    # The driver's own complaint: a closed connection, or values that it cannot bind.
+    return UNREACHABLE if isinstance(fault, sqlite3.OperationalError) else None
 
 
 def _silent(fault: DBAPIError) -> Meaning | None:

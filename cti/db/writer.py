@@ -27,6 +27,8 @@ R = TypeVar("R")
 GATHER: Final = timedelta(milliseconds=2)
 AT_ONCE: Final = 1_000
 LIMIT: Final = 20_000
+REFUSED: Final = (SQLAlchemyError, ValueError, ArithmeticError)
+"""What a driver raises for a value that it cannot store, as half a character or 2**70."""
 BACK_OFF: Final = (timedelta(milliseconds=200), timedelta(seconds=5))
 
 
@@ -153,7 +155,7 @@ class Writer(Generic[T, R]):
                 self._trouble(fault)
                 await self._pause(wait)
                 wait = min(wait * 2, self._longest_wait)
-            except SQLAlchemyError as fault:
+            except REFUSED as fault:
                 if count == 1:
                     return self._set_aside(fault)
                 count = 1  # find the one that cannot be stored
@@ -175,7 +177,9 @@ class Writer(Generic[T, R]):
     def _set_aside(self, fault: Exception) -> None:
         batch = self._drop(1)
         self.refused += len(batch)
-        log.error("store_refused", items=len(batch), fault=str(fault).splitlines()[0])
+        log.error(
+            "store_refused", items=len(batch), fault=type(getattr(fault, "orig", fault)).__name__
+        )
         self._on_refused(batch, fault)
 
     def _drop(self, count: int) -> list[T]:

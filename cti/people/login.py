@@ -1,6 +1,5 @@
 """Who is this that logs in? Passwords, one-time links, limits; refusals that tell nothing."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -11,21 +10,13 @@ from cti.people import rules
 from cti.people.limits import LoginLimits
 from cti.people.passwords import Passwords
 from cti.people.rules import Person
-from cti.people.store import PeopleStore, link_over
+from cti.people.store import PeopleStore, Purpose, link_over
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """Who logged in, and the token that only the browser keeps."""
-
-    person: Person
-    token: str
-
-
 class Login:
-    """The door: everything by which somebody gets a session or a password."""
+    """The door: everything by which somebody gets a session or a password, and keeps it."""
 
     def __init__(
         self,
@@ -41,10 +32,11 @@ class Login:
         self._limits = limits or LoginLimits()
         self._clock = clock or SystemClock()
 
-    async def by_password(
-        self, number: str, password: str, *, address: str, agent: str = ""
-    ) -> LoggedIn:
-        """Log in. Raises `Refused`: login_refused (whatever was wrong), login_later."""
+    async def log_in(self, number: str, password: str, *, address: str, agent: str = "") -> str:
+        """Begin a session by number and password; give its token.
+
+        Raises `Refused`: login_refused (whatever was wrong), login_later (too many tries).
+        """
         self._may_try(number, address)
         person = await self._store.by_number(number)
         stored = await self._store.password_hash(person.id) if person else None
@@ -57,14 +49,19 @@ class Login:
             await self._store.renew_hash(person.id, stored, await self._passwords.hash(password))
         return await self._open(person, address, agent)
 
-    async def by_link(self, token: str, *, address: str, agent: str = "") -> LoggedIn:
-        """Log in by a one-time link. Raises `Refused` (link_over)."""
+    async def look_at_link(self, token: str) -> Purpose | None:
+        """Tell what a one-time link is for, while it holds; it is not used up."""
+        found = await self._store.look_at_link(token)
+        return found[1] if found else None
+
+    async def log_in_by_link(self, token: str, *, address: str, agent: str = "") -> str:
+        """Use a link up and begin a session; give its token. Raises `Refused` (link_over)."""
         return await self._open(await self._store.use_link(token, "log_in"), address, agent)
 
-    async def password_by_link(
+    async def set_password_by_link(
         self, token: str, password: str, *, address: str, agent: str = ""
-    ) -> LoggedIn:
-        """Set a password by a one-time link, and log in.
+    ) -> str:
+        """Use a link up, set the password and begin a session; give its token.
 
         Raises `Refused`: link_over; password_short, password_long, password_easy leave the
         link as it is.
@@ -73,10 +70,18 @@ class Login:
         if found is None or found[1] != "set_password":
             raise link_over()
         rules.checked_password(password, found[0].number)
-        hashed = await self._passwords.hash(password)
-        return await self._open(
-            await self._store.use_link(token, "set_password", hashed), address, agent
-        )
+        stored = await self._passwords.hash(password)
+        person = await self._store.use_link(token, "set_password", stored)
+        return await self._open(person, address, agent)
+
+    async def session(self, token: str) -> Person | None:
+        """Give the person of a session that holds, as that person is now."""
+        found = await self._store.session(token)
+        return found.person if found else None
+
+    async def end_session(self, token: str) -> None:
+        """End a session; ending it again does nothing."""
+        await self._store.end_session(token)
 
     async def set_password(self, person: Person, password: str) -> None:
         """Set a password and end this person's sessions and links.
@@ -96,9 +101,9 @@ class Login:
                 seconds=seconds,
             )
 
-    async def _open(self, person: Person, address: str, agent: str) -> LoggedIn:
+    async def _open(self, person: Person, address: str, agent: str) -> str:
         token = await self._store.open_session(
             person.id, self._lifetime, address=address, agent=agent
         )
         log.info("logged_in", person=person.number, address=address)
-        return LoggedIn(person, token)
+        return token

@@ -6,6 +6,7 @@ Tokens are kept as hashes: whoever reads the database can log in as nobody.
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -30,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cti.clock import Clock, SystemClock
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata, new_id
-from cti.errors import Refused
+from cti.errors import CommitUnknown, Refused, StoreUnavailable
 from cti.people import rules
 from cti.people.rules import Device, Directory, Person, Role
 
@@ -226,8 +227,9 @@ class PeopleStore:
         if not found or not found[0].active:
             return None
         if now - row.seen_at >= SEEN_EVERY:
-            async with self._db.write() as connection:
-                await connection.execute(update(sessions).where(*holds).values(seen_at=now))
+            with suppress(StoreUnavailable, CommitUnknown):  # who is logged in stays so
+                async with self._db.write() as connection:
+                    await connection.execute(update(sessions).where(*holds).values(seen_at=now))
         return Session(
             id=key, person=found[0], created_at=row.created_at, expires_at=row.expires_at
         )

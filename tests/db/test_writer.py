@@ -130,6 +130,18 @@ async def test_one_batch_that_cannot_be_stored_costs_itself_alone(db: Database) 
     assert (desk.writer.refused, desk.writer.waiting, desk.said) == (2, 0, [])
 
 
+async def test_half_a_character_costs_its_own_batch_alone(db: Database) -> None:
+    await scratch.make(db)
+    desk = Desk(db)
+
+    async with running(desk) as writer:
+        writer.put([(1, "\ud800")])
+        writer.put(scratch.lines([2]))
+
+    assert desk.refused == [[(1, "\ud800")]]
+    assert desk.stored == [2]
+
+
 async def test_no_space_left_keeps_everything_until_there_is_some(sqlite_db: Database) -> None:
     await scratch.make(sqlite_db)
     desk = Desk(sqlite_db)

@@ -1,0 +1,556 @@
+"""The command line. Each command loads what it needs by itself, so that `--help` is quick.
+
+Exit codes: 0 done; 1 done in part (what was not is told); 2 not done, and why.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import App, CycloptsError, Parameter
+
+from cti import __version__
+from cti.errors import ConfigError, CtiError, Refused
+
+if TYPE_CHECKING:
+    from cti.db.engine import Database
+    from cti.house import House
+    from cti.people.rules import Device, Person
+    from cti.people.store import PeopleStore
+    from cti.settings import Settings
+
+LINK_HOURS: Final = 24
+
+app = App(
+    name="cti",
+    version=__version__,
+    help="Joins an Asterisk PBX to the work of a customer-service department.",
+)
+house = app.command(App(name="house", help="The house's rules."))
+user = app.command(App(name="user", help="People who work for the house."))
+customers = app.command(App(name="customers", help="Customers of the house."))
+
+Config = Annotated[
+    Path | None, Parameter(name="--config", help="The settings file; none: the defaults.")
+]
+Link = Annotated[bool, Parameter(name="--link", negative="", help="Print a one-time link instead.")]
+
+
+def main() -> None:
+    """Run the command given on the command line."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command; give its exit code. What went wrong is said on standard error."""
+    from cti import log
+
+    log.configure("console", "warning")
+    try:
+        code: int = app(
+            words, exit_on_error=False, result_action="return_int_as_exit_code_else_zero"
+        )
+    except CtiError as fault:
+        print(f"cti: {fault}", file=sys.stderr)
+        return 2
+    except CycloptsError:  # told already
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+@app.command(name="run")
+def run_daemon(*, config: Config = None) -> None:
+    """Serve: listen to the PBXs, keep every call, show it to the agents. Until stopped."""
+    import uvloop
+
+    from cti import log
+    from cti.app import App as Daemon
+
+    settings = _settings(config)
+    log.configure(settings.log.form, settings.log.level)
+    _together(uvloop.run, Daemon(settings).run())
+
+
+@app.command
+def replay(
+    file: Path,
+    *,
+    trunk: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)] = (),
+    house: Path | None = None,
+    systemname: str = "",
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    config: Config = None,
+) -> None:
+    """Say which calls a tape holds: captured AMI bytes, read as the live link reads them.
+
+    Parameters
+    ----------
+    file
+        The tape; `-` for standard input.
+    trunk
+        Where customers come from, as PJSIP/trunk*; again for each further one. None: as set.
+    house
+        A house file: its cadence, short_abandon_ms and hours.
+    systemname
+        The PBX's secret name: believe only events that bear it.
+    json
+        One object per line.
+    """
+    from cti.calls import replay as tapes
+
+    _say(
+        tapes.run(
+            file,
+            trunks=trunk
+            or tuple(pattern for pbx in _settings(config).pbx for pattern in pbx.trunks),
+            house=house,
+            systemname=systemname,
+            as_objects=json,
+            warn=lambda text: print(f"cti: {text}", file=sys.stderr),
+        )
+    )
+
+
+@app.command
+def reconcile(
+    *,
+    queue_log: Path | None = None,
+    cdr: Path | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    config: Config = None,
+) -> int:
+    """Hold our records against what the PBX wrote down itself, call by call.
+
+    Exit code 0: no difference; 1: there are some, each is told.
+
+    Parameters
+    ----------
+    queue_log
+        Asterisk's queue_log.
+    cdr
+        The CSV of config/asterisk/cdr_custom.conf.
+    json
+        The whole report as one JSON object.
+    """
+    from cti.calls import reconcile as comparing
+
+    if queue_log is None and cdr is None:
+        raise ConfigError(
+            "nothing to compare with", "give --queue-log FILE, --cdr FILE, or both", code="no_files"
+        )
+    settings = _settings(config)
+
+    async def hold() -> int:
+        from cti.calls.store import CallStore
+
+        queue, torn = comparing.read_queue_log(_lines(queue_log))
+        billed, broken = comparing.read_cdr(_lines(cdr))
+        async with _database(settings) as db:
+            rows = await CallStore(db).rows_of(comparing.leg_ids(queue, billed))
+        report = comparing.compare(queue, billed, rows, torn + broken)
+        _say(comparing.lines(report, as_object=json))
+        return 1 if report.differences else 0
+
+    return asyncio.run(hold())
+
+
+@app.command
+def demo(
+    what: Annotated[str, Parameter(help="`ring`: let a customer of the running demo ring.")] = "",
+    *,
+    port: int = 8080,
+    data: Path = Path("data/demo"),
+    ring_command: str = "",
+    config: Config = None,
+) -> None:
+    """Run a house to look at, with made-up people and a simulated PBX; or ring it at once.
+
+    Parameters
+    ----------
+    port
+        Where the pages are served, on this machine alone.
+    data
+        Where the demo keeps its database and tokens.
+    ring_command
+        With --config, a real PBX: the command that lets a customer ring.
+    config
+        Settings that name a real PBX; none: a simulated one.
+    """
+    import uvloop
+
+    from cti import demo as demonstration
+    from cti import log
+
+    if what == "ring":
+        return _say([asyncio.run(demonstration.ring_now(data)).strip()])
+    if what:
+        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
+    log.configure("console", "warning")
+    serving = demonstration.serve(
+        data=data,
+        port=port,
+        config=config,
+        ring_command=ring_command,
+        say=lambda line: print(line, flush=True),
+    )
+    return _together(uvloop.run, serving)
+
+
+@house.command(name="check")
+def house_check(file: Path) -> None:
+    """Say whether a house file is good, and everything that is wrong with it.
+
+    Parameters
+    ----------
+    file
+        The house file.
+    """
+    from cti import house_file
+
+    _say(house_file.check_lines(file))
+
+
+@app.command
+def migrate(*, config: Config = None) -> None:
+    """Make the database, or bring an old one to this version's tables."""
+    from cti.db import migrate as migration
+
+    settings = _settings(config)
+    url, password = settings.database_url, settings.database.read_password()
+    revision = asyncio.run(migration.upgrade(url, password=password))
+    _say([f"{_where(url)}: ready (revision {revision})"])
+
+
+@app.command
+def init(directory: Path = Path(), *, house: str = "booking") -> None:
+    """Begin a new installation: settings, house file and an empty database.
+
+    Parameters
+    ----------
+    directory
+        Where; made if it is not there. Nothing in it is overwritten.
+    house
+        Which of the shipped houses to start from.
+    """
+    from cti import setup
+    from cti.db import migrate as migration
+
+    made = setup.make(directory, house)
+    asyncio.run(migration.upgrade(_settings(made.settings).database_url))
+    _say(made.lines())
+
+
+@user.command(name="add")
+def user_add(
+    number: str,
+    *,
+    name: str,
+    role: str = "agent",
+    department: str = "",
+    device: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)] = (),
+    locale: str | None = None,
+    link: Link = False,
+    config: Config = None,
+) -> None:
+    """Add a person. Asks for the password, or prints a one-time link to set it.
+
+    Parameters
+    ----------
+    number
+        The house's own number for this person.
+    name
+        As colleagues and screens call this person.
+    role
+        agent, supervisor, manager, owner, auditor or technician.
+    device
+        A phone as PBX:PJSIP/6001; again for each further one.
+    locale
+        en, zh-Hant or zh-Hans; none: as the browser says.
+    """
+    settings = _settings(config)
+    phones = _devices(settings, device)
+
+    async def add() -> None:
+        async with _people(settings) as store:
+            if await store.by_number(number):
+                raise Refused("person_exists", f"somebody has the number {number} already")
+            password = None if link else _ask_password(number)
+            person = await store.add(
+                number=number,
+                name=name,
+                role=role,
+                department=department,
+                devices=phones,
+                locale=locale,
+            )
+            _say([f"added {_person_line(person)}"])
+            await _give_password(settings, store, person, password)
+
+    asyncio.run(add())
+
+
+@user.command(name="list")
+def user_list(
+    *, all: Annotated[bool, Parameter(negative="")] = False, config: Config = None
+) -> None:
+    """List people.
+
+    Parameters
+    ----------
+    all
+        Also those who have left.
+    """
+    settings = _settings(config)
+
+    async def show() -> None:
+        async with _people(settings) as store:
+            _say(_person_line(person) for person in await store.list(with_left=all))
+
+    asyncio.run(show())
+
+
+@user.command(name="password")
+def user_password(number: str, *, link: Link = False, config: Config = None) -> None:
+    """Set a person's password; who is logged in as that person is logged out."""
+    settings = _settings(config)
+
+    async def change() -> None:
+        async with _people(settings) as store:
+            person = await _person(store, number)
+            password = None if link else _ask_password(number)
+            await _give_password(settings, store, person, password)
+
+    asyncio.run(change())
+
+
+@user.command(name="device")
+def user_device(
+    number: str,
+    *device: str,
+    none: Annotated[bool, Parameter(negative="")] = False,
+    config: Config = None,
+) -> None:
+    """Give a person exactly these phones, or show which these are.
+
+    Parameters
+    ----------
+    device
+        A phone as PBX:PJSIP/6001.
+    none
+        Take all phones away.
+    """
+    settings = _settings(config)
+    phones = _devices(settings, device)
+
+    async def change() -> None:
+        async with _people(settings) as store:
+            person = await _person(store, number)
+            if phones or none:
+                await store.set_devices(person.id, phones)
+            _say([_person_line(await _person(store, number))])
+
+    asyncio.run(change())
+
+
+@user.command(name="leave")
+def user_leave(number: str, *, config: Config = None) -> None:
+    """Mark a person as gone: no login, phones free again, records stay."""
+    settings = _settings(config)
+
+    async def leave() -> None:
+        async with _people(settings) as store:
+            await store.deactivate((await _person(store, number)).id)
+            _say([_person_line(await _person(store, number))])
+
+    asyncio.run(leave())
+
+
+@customers.command(name="import")
+def customers_import(
+    file: Path,
+    *,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    encoding: str = "",
+    config: Config = None,
+) -> int:
+    """Add and change customers from a CSV file; broken lines are told, the others stored.
+
+    The first line names the columns: external_id, name, phones, tier, company, area, note,
+    care_flags, do_not_call. The same file again changes nothing.
+
+    Parameters
+    ----------
+    dry_run
+        Only say what would happen.
+    encoding
+        utf-8, utf-16, gb18030 or big5; none: utf-8.
+    """
+    settings = _settings(config)
+    region = _house(settings).card.country
+
+    async def bring_in() -> int:
+        from cti.customers.imports import Report, import_csv
+        from cti.customers.store import CustomerStore
+
+        report = Report(dry=dry_run)
+        async with _database(settings) as db:
+            store = CustomerStore(db)
+            try:
+                await import_csv(file, store, region, dry=dry_run, encoding=encoding, report=report)
+            finally:
+                if report.added or report.changed or report.same or report.broken:
+                    _say(report.lines(str(file)))
+        return 1 if report.broken else 0
+
+    return asyncio.run(bring_in())
+
+
+def _together(
+    runner: Callable[[Coroutine[Any, Any, None]], None], work: Coroutine[Any, Any, None]
+) -> None:
+    """Run the daemon's tasks; of several that failed together say the first that we know."""
+    try:
+        runner(work)
+    except BaseExceptionGroup as group:
+        known, others = group.split(CtiError)
+        if known is None or others is not None:
+            raise
+        raise _first(known) from None
+
+
+def _first(group: BaseExceptionGroup[CtiError]) -> CtiError:
+    fault = group.exceptions[0]
+    return _first(fault) if isinstance(fault, BaseExceptionGroup) else fault
+
+
+def _lines(file: Path | None) -> list[str]:
+    """Read a file of the PBX; none is an empty one."""
+    if file is None:
+        return []
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as fault:
+        raise ConfigError(
+            f"cannot read {file}: {fault.strerror}",
+            "give a file of the PBX that this user may read",
+            code="file_unreadable",
+        ) from fault
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _settings(config: Path | None) -> "Settings":
+    from cti import settings
+
+    return settings.load(config)
+
+
+def _house(settings: "Settings") -> "House":
+    from cti import house_file
+    from cti.house import House
+
+    return house_file.read(settings.house) if settings.house else House()
+
+
+def _where(url: str) -> str:
+    from cti.db import engine
+
+    return engine.where(engine.address(url))
+
+
+@asynccontextmanager
+async def _database(settings: "Settings") -> "AsyncIterator[Database]":
+    from cti.db import migrate
+    from cti.db.engine import Database
+
+    url, password = settings.database_url, settings.database.read_password()
+    await migrate.check(url, password=password)
+    db = await Database.open(url, password=password)
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def _people(settings: "Settings") -> "AsyncIterator[PeopleStore]":
+    from cti.people.store import PeopleStore
+
+    async with _database(settings) as db:
+        yield PeopleStore(db)
+
+
+async def _person(store: "PeopleStore", number: str) -> "Person":
+    person = await store.by_number(number)
+    if person is None:
+        raise Refused("no_person", f"there is nobody with the number {number}")
+    return person
+
+
+def _person_line(person: "Person") -> str:
+    phones = ", ".join(str(device) for device in person.devices) or "no phone"
+    words = [person.number, person.name, person.role, person.department, phones]
+    return "  ".join(word for word in words if word) + ("" if person.active else "  (has left)")
+
+
+def _devices(settings: "Settings", written: Sequence[str]) -> "list[Device]":
+    """Read devices; `PJSIP/6001` alone is enough where there is one PBX."""
+    from cti.people import rules
+
+    known = [pbx.name for pbx in settings.pbx]
+    found = [rules.read_device(text, known[0] if len(known) == 1 else None) for text in written]
+    for device in found:
+        if device.pbx not in known:
+            raise Refused(
+                "unknown_pbx",
+                f"the settings know no PBX {device.pbx}; they know: {', '.join(known)}",
+            )
+    return found
+
+
+def _ask_password(number: str) -> str:
+    """Ask twice, on a terminal."""
+    from getpass import getpass
+
+    from cti.people import rules
+
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "there is no terminal to ask for a password",
+            "give --link: it prints a one-time link by which the person sets a password",
+            code="no_terminal",
+        )
+    password = getpass(f"Password for {number} (at least {rules.PASSWORD_LEAST} characters): ")
+    rules.checked_password(password, number)
+    if getpass("Again: ") != password:
+        raise Refused("password_differs", "the two passwords differ: nothing was changed")
+    return password
+
+
+async def _give_password(
+    settings: "Settings", store: "PeopleStore", person: "Person", password: str | None
+) -> None:
+    """Set the password, or print a link by which the person sets it."""
+    from datetime import timedelta
+
+    from cti.people.login import Login
+
+    if password is not None:
+        await Login(store).set_password(person, password)
+        return _say([f"the password of {person.number} is set"])
+    token = await store.make_link(person.id, "set_password", timedelta(hours=LINK_HOURS))
+    root = settings.web.public_url or f"http://{settings.web.host}:{settings.web.port}"
+    return _say(
+        [
+            f"a link to set a password, good once, for {LINK_HOURS} hours:",
+            f"  {root.rstrip('/')}/login/link/{token}",
+        ]
+    )

@@ -1,0 +1,55 @@
+"""Every error code that the program raises stands in docs/errors.md, once."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cti.db import faults
+
+ROOT = Path(__file__).parents[2]
+CHECKED = [
+    *(ROOT / "cti" / "db").glob("*.py"),
+    *(ROOT / "cti" / "people").glob("*.py"),
+    *(ROOT / "cti" / "customers").glob("*.py"),
+    *(ROOT / "cti" / name for name in ("house_file.py", "settings.py", "setup.py", "cli.py")),
+]
+ERRORS = {"ConfigError", "HouseError", "Refused", "StoreUnavailable", "CommitUnknown"}
+DOCUMENTED = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+
+
+def raised(path: Path) -> Iterator[str]:
+    """Give the codes that a module gives to its errors."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in ERRORS:
+            continue
+        words = [word.value for word in node.keywords if word.arg == "code"]
+        if getattr(node.func, "id", "") == "Refused":
+            words.append(node.args[0])
+        for word in words:
+            if isinstance(word, ast.Constant):
+                yield word.value
+
+
+def test_every_code_stands_in_the_table() -> None:
+    meanings = {
+        told[0]
+        for told in vars(faults).values()
+        if isinstance(told, tuple) and told and isinstance(told[0], str)
+    }
+    codes = {code for path in CHECKED for code in raised(path)} | {
+        meaning for meaning in meanings if meaning.startswith("db_")
+    }
+
+    assert len(codes) > 30
+    assert codes - set(DOCUMENTED) == set()
+
+
+def test_no_code_stands_there_twice() -> None:
+    assert sorted(DOCUMENTED) == sorted(set(DOCUMENTED))
+
+
+def test_every_code_in_the_table_is_one_that_the_program_has() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "cti").rglob("*.py"))
+
+    assert [code for code in DOCUMENTED if f'"{code}"' not in sources] == []
