@@ -177,6 +177,14 @@ async def test_a_refusal_takes_its_time() -> None:
             "ListItems: 0\r\n\r\n",
         ),
         (
+            b"Action: CoreSettings\r\nActionID: 1\r\n\r\n",
+            "Response: Success\r\nActionID: 1\r\nAMIversion: 11.0.0\r\n"
+            "AsteriskVersion: 22.10.1\r\nSystemName: \r\nCoreMaxCalls: 0\r\n"
+            "CoreMaxLoadAvg: 0.000000\r\nCoreRunUser: \r\nCoreRunGroup: \r\n"
+            "CoreMaxFilehandles: 0\r\nCoreRealTimeEnabled: No\r\nCoreCDRenabled: Yes\r\n"
+            "CoreHTTPenabled: No\r\nSoundsSearchCustomDir: No\r\n\r\n",
+        ),
+        (
             b"action: COREstatus\nactionid: x y\n\n",
             "Response: Success\r\nActionID: x y\r\nCoreStartupDate: 2026-11-22\r\n"
             "CoreStartupTime: 02:28:09\r\nCoreReloadDate: 2026-11-22\r\n"

@@ -94,6 +94,21 @@ async def test_the_second_caller_in_a_queue_is_served_when_a_phone_is_free_again
     ) == ("", "PJSIP/6001", True, False)
 
 
+async def test_nobody_overtakes_in_a_queue(sim: Simulator) -> None:
+    for number in ("6002", "6003"):
+        sim.phone(number).unregistered()
+    sim.phone("6001").answers_after(1)
+    await sim.customer_calls(number=CHEN, to="4000", talk=9)
+    await sim.passes(2)
+    first = await sim.customer_calls(number="02161234567", to="4000", talk=60)
+    await sim.passes(0.9)
+    second = await sim.customer_calls(number="0912345678", to="4000", talk=60)
+
+    await sim.passes(20)
+
+    assert (first.answered_by, second.answered_by) == ("PJSIP/6001", "")
+
+
 async def test_round_robin_remembers_whom_it_called_last() -> None:
     members = ("6001", "6002", "6003")
     queue = QueueSetup(name="rr", members=members, strategy="rrmemory", timeout=6)
