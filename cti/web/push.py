@@ -180,10 +180,11 @@ class Tickets:
     def issue(self, person: Person, session: str) -> str:
         """Give a ticket to a logged-in person."""
         now = self._clock.monotonic()
-        for old, entrant in list(self._open.items()):  # the oldest come first
+        while self._open:
+            oldest, entrant = next(iter(self._open.items()))
             if entrant.until > now and len(self._open) < self._pace.tickets:
                 break
-            del self._open[old]
+            del self._open[oldest]
         ticket = secrets.token_urlsafe(24)
         self._open[ticket] = Entrant(person, session, now + self._pace.ticket_for)
         return ticket

@@ -74,30 +74,34 @@ async def test_a_card_goes_when_a_colleague_answers_and_says_so_for_a_moment(roo
     assert (["k1"], ["k1"]) == (await may.told("ringing"), await may.told("ended"))
 
 
-@pytest.mark.parametrize(
-    ("outcome", "by", "text"),
-    [
-        ("caller_gave_up", None, "The caller hung up"),
-        ("rang_out", None, "It rang out"),
-        ("rejected", None, "Declined"),
-        ("busy", None, "The phone was busy"),
-        ("unreachable", None, "could not be reached"),
-        ("picked_up_by_other", "Bo", "Bo picked it up"),
-        ("answered_elsewhere", None, "A colleague took it"),
-        ("forwarded", None, "Forwarded"),
-        ("withdrawn", None, "Taken back"),
-        ("completed", None, "Call finished"),
-        ("unknown", None, "How it ended was not seen"),
-    ],
-)
-async def test_each_end_is_told_apart(room: Room, outcome: str, by: str | None, text: str) -> None:
+ENDS = {
+    ("caller_gave_up", None): "The caller hung up",
+    ("rang_out", None): "It rang out",
+    ("rejected", None): "Declined",
+    ("busy", None): "The phone was busy",
+    ("unreachable", None): "The phone could not be reached",
+    ("picked_up_by_other", "Bo"): "Bo picked it up",
+    ("answered_elsewhere", None): "A colleague took it",
+    ("forwarded", None): "Forwarded",
+    ("withdrawn", None): "Taken back",
+    ("completed", None): "Call finished",
+    ("unknown", None): "How it ended was not seen",
+}
+
+
+async def test_each_end_is_told_apart(room: Room) -> None:
     may = await room.opens(MAY)
-    room.it.desk.rings("k1", MAY)
-    await expect(may.cards).to_have_count(1)
+    for n in range(len(ENDS)):
+        room.it.desk.rings(f"k{n}", MAY)
+    await expect(may.cards).to_have_count(len(ENDS))
+    await may.cards.nth(0).hover()  # so that all notices stay
 
-    room.it.desk.ends("k1", MAY.id, outcome, by)
+    for n, (outcome, by) in enumerate(ENDS):
+        room.it.desk.ends(f"k{n}", MAY.id, outcome, by)
 
-    await expect(may.page.locator("cti-agent .over")).to_contain_text(said(text))
+    for n, text in enumerate(ENDS.values()):
+        notice = may.page.locator(f'cti-agent li[data-call="k{n}"] .over')
+        await expect(notice).to_have_text(said(f"Unknown caller {text}"))
 
 
 async def test_a_transfer_takes_the_card_along_exactly_once(room: Room) -> None:
@@ -247,6 +251,20 @@ async def test_what_a_caller_sends_stays_text(room: Room) -> None:
     assert await may.page.evaluate("window.hit === undefined")
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert 0 == await may.page.evaluate(wide)
+
+
+async def test_the_pages_title_counts_what_rings(room: Room) -> None:
+    may = await room.opens(MAY)
+    await expect(may.page).to_have_title("My calls · 小南國")
+
+    room.it.desk.rings("k1", MAY)
+    room.it.desk.rings("k2", MAY, BO)
+    await expect(may.page).to_have_title("(2) My calls · 小南國")
+    room.it.desk.answered("k1", MAY)
+    await expect(may.page).to_have_title("(1) My calls · 小南國")
+    room.it.desk.answered("k2", BO)
+
+    await expect(may.page).to_have_title("My calls · 小南國")
 
 
 async def test_an_estimate_says_that_it_is_one(room: Room) -> None:

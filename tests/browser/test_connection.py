@@ -2,7 +2,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Error, Route, expect
 
 from cti import bus
 from cti.bus import Push
@@ -180,6 +180,37 @@ async def test_a_restarted_server_finds_its_screens_again(room: Room) -> None:
     await expect(may.cards).to_have_count(1)
     await expect(lin.status).to_have_text("live")
     assert ["k1"] == await may.told("ringing")
+
+
+async def test_a_server_that_is_ill_is_not_besieged(room: Room) -> None:
+    may = await room.opens(MAY)
+    asked = list[str]()
+
+    async def ill(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.fulfill(status=500, body="no")
+
+    await may.page.route("**/rt-ticket", ill)
+    room.it.cut()
+    await expect(may.status).to_have_text("reconnecting")
+    await may.page.wait_for_timeout(4000)
+    assert 2 <= len(asked) <= 6
+
+    await may.page.unroute("**/rt-ticket")
+    await expect(may.status).to_have_text("live", timeout=15_000)
+
+
+async def test_text_cannot_become_code_even_by_our_own_mistake(room: Room) -> None:
+    page = await (await room.enters(MAY)).new_page()
+    await page.goto(f"{room.it.origin}/agent")
+
+    for mistake, kind in [
+        ("document.body.innerHTML = '<b>x</b>'", "TrustedHTML"),
+        ("document.createElement('script').text = 'hit = 1'", "TrustedScript"),
+        ("document.createElement('script').src = '/x.js'", "TrustedScriptURL"),
+    ]:
+        with pytest.raises(Error, match=kind):
+            await page.evaluate(f"() => {{ {mistake} }}")
 
 
 async def test_from_ring_to_card_it_takes_no_time_to_speak_of(room: Room) -> None:

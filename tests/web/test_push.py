@@ -513,6 +513,33 @@ class TestSlowClients:
             assert 1 == it.registry.get_sample_value("cti_live_closed_total", {"code": "4413"})
             raw.close()
 
+    async def test_ten_stuck_clients_of_a_hundred_hold_up_nobody(self) -> None:
+        async with stage(pace=Pace(send_within=0.5)) as it:
+            seat = await it.enters(MAY)
+            raws = [await stuck(it, seat) for _ in range(10)]
+            good = [await seat.listens() for _ in range(90)]
+            for live in good:
+                await hear(live)
+            await clients(it, 100)
+            loop, took, n = asyncio.get_running_loop(), list[float](), 0
+
+            async def read(live: Socket, began: float) -> None:
+                assert WSMsgType.TEXT is (await live.receive(timeout=5)).type
+                took.append(loop.time() - began)
+
+            while it.registry.get_sample_value("cti_live_clients") != 90:
+                n += 1
+                it.desk.rings(f"k{n % 40}", MAY, caller_name=BULKY)
+                began = loop.time()
+                async with asyncio.TaskGroup() as tasks:
+                    for live in good:
+                        tasks.create_task(read(live, began))
+
+            assert sorted(took)[len(took) * 99 // 100] < 0.5
+            assert 10 == it.registry.get_sample_value("cti_live_closed_total", {"code": "4413"})
+            for raw in raws:
+                raw.close()
+
     async def test_a_client_for_whom_too_much_waits_is_told_to_come_back(self) -> None:
         async with stage(pace=Pace(room=5)) as it:
             live = await (await it.enters(MAY)).listens()

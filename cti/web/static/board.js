@@ -85,7 +85,7 @@ export class CtiBoard extends LiveElement {
     const { words, board } = this;
     if (!board) return this.status();
     const age = Math.max(0, Math.floor((this.channel.now() - this.heardAt) / 1000));
-    return html`${this.status(words.say('board.age', { n: age }))}
+    return html`${this.status(html`<span>${words.say('board.age', { n: age })}</span>`)}
       ${this.#today(board)}
       <div class="halves">
         <section aria-label=${words.say('board.calls')}>

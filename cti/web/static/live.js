@@ -95,7 +95,8 @@ export class LiveElement extends LitElement {
     const trouble = !['live', 'connecting'].includes(state);
     return html`<div class="status ${trouble ? 'trouble' : ''}">
       <span class="word ${state}">${shape(`link.${state}`)} ${this.words.say(`link.short.${state}`)}</span>
-      <span role="status">${trouble ? this.#sentence(state) : extra}</span>
+      <span role="status">${trouble ? this.#sentence(state) : nothing}</span>
+      ${trouble ? nothing : extra}
     </div>`;
   }
 
