@@ -175,7 +175,7 @@ TAPES: Final[dict[str, Story]] = {
         calls("4004", patience=1.5), a=lambda sim: sim.phone("6001").rejects()
     ),
     "queue-two-callers": then(
-        calls("4000", number="02161234567", patience=5, passes=1),
+        calls("4000", number="02161234567", patience=4.99, passes=1),
         calls("4000", number="886212345678", patience=2),
     ),
     "blind-transfer-dial": with_phones(
@@ -222,7 +222,7 @@ TAPES: Final[dict[str, Story]] = {
         originates(), a=answering("6001", 1), b=lambda sim: sim.outside(CHEN).rejects()
     ),
     "originate-agent-hangs-up": with_phones(
-        originates(), a=answering("6001", 1, 4.5), b=_outside(1, 20)
+        originates(), a=answering("6001", 1, 3.5), b=_outside(1, 20)
     ),
     "guard-dials": with_phones(
         originates(ChannelId="cti-g1", Context="cti-dial", Variable=GUARD),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cti.pbx.simulator.channels import UNKNOWN, Channel
-from cti.pbx.simulator.legs import STATUS, TECH, Legs
+from cti.pbx.simulator.legs import LATE_S, STATUS, TECH, Legs
 from cti.pbx.simulator.queues import Waiting
 from cti.pbx.simulator.time import SECOND, Life
 from cti.pbx.simulator.words import (
@@ -46,7 +46,7 @@ class Call(Legs):
         root = self.board.birth(self.plant.trunk, 4, context="from-trunk", exten=to, party=party)
         self.root = self.caller = self.own(root)
         root.dialled = to
-        self.later(self.patience, Ended(root))
+        self.later(self.patience + LATE_S, Ended(root))
         yield from self._plan({})
 
     def _originated(self, order: Order) -> Life[None]:

@@ -24,6 +24,8 @@ from cti.pbx.simulator.words import (
 
 POST_DELAY_S: Final = 0.0012
 """From the INVITE to the phone's first answer, as on a local network."""
+LATE_S: Final = 0.004
+"""What was to last so long lasts a little longer, as on every recording: never less."""
 TECH: Final = {17: "486", 19: "480", 21: "403", 27: "502"}
 STATUS: Final = {17: "BUSY", 34: "CONGESTION", 3: "CHANUNAVAIL", 20: "CHANUNAVAIL"}
 
@@ -121,7 +123,7 @@ class Legs:
         """Send a channel to another number; whoever waits there has patience anew."""
         self.quiet()
         if self.patience:
-            self.later(self.patience, Ended(channel))
+            self.later(self.patience + LATE_S, Ended(channel))
         channel.context, channel.exten, channel.priority = context, exten, 1
         return Goto()
 
@@ -188,7 +190,7 @@ class Legs:
         self.talks(leg)
         self.talks(self.root)
         if self.talk and self.root.device == self.plant.trunk:
-            self.later(self.talk, Ended(self.root))
+            self.later(self.talk + LATE_S, Ended(self.root))
 
     def talks(self, channel: Channel) -> None:
         """Let a phone that was called do what it does in a talk."""
@@ -196,10 +198,10 @@ class Legs:
         if habit is None:
             return
         if habit.talk is not None:
-            self.later(habit.talk, Ended(channel))
+            self.later(habit.talk + LATE_S, Ended(channel))
         if habit.transfers_to and channel is not self.root:
             move = Moved(self.root, "internal", habit.transfers_to, blind=True)
-            self.later(habit.transfers_after, move)
+            self.later(habit.transfers_after + LATE_S, move)
 
     # Phones and time
 
@@ -213,9 +215,10 @@ class Legs:
         if habit.does != "ends" or habit.after > 0:
             self.later(POST_DELAY_S, Rang(leg))
         if habit.does == "answers":
-            self.later(POST_DELAY_S + habit.after, Picked(leg))
+            self.later(POST_DELAY_S + habit.after + LATE_S, Picked(leg))
         elif habit.does == "ends":
-            self.later(POST_DELAY_S + habit.after, Ended(leg, habit.cause))
+            late = habit.after + LATE_S if habit.after > 0 else 0.0
+            self.later(POST_DELAY_S + late, Ended(leg, habit.cause))
 
     def later(self, seconds: float, word: object) -> None:
         """Say something to the call then, unless it comes to a talk or another number before."""
@@ -228,8 +231,8 @@ class Legs:
         self._timers.clear()
 
     def until(self, seconds: float) -> int:
-        """Give the instant so many seconds from now."""
-        return self.time.at + round(seconds * SECOND)
+        """Give the instant when something that is to last so many seconds from now is over."""
+        return self.time.at + round((seconds + LATE_S) * SECOND)
 
     def left(self, until: int) -> float:
         """Give the seconds left until an instant, never less than none."""

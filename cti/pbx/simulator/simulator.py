@@ -264,7 +264,6 @@ class Simulator:
         `number` None withholds it. `patience` is how long the customer waits for an answer, `talk`
         how long the talk is, in seconds. `habits` are what phones do this once, by device.
         """
-        self.time.catch_up()
         call = self.begin_call(number, name, to, patience=patience, talk=talk, habits=habits or {})
         await asyncio.sleep(0)
         return call
@@ -279,7 +278,8 @@ class Simulator:
         talk: float,
         habits: Mapping[str, Habit],
     ) -> CustomerCall:
-        """Do what `customer_calls` does, at the instant that simulated time stands at."""
+        """Do what `customer_calls` does, without a wait."""
+        self.time.catch_up()
         if number is None:
             number, name = "anonymous", "Anonymous"
         call = CustomerCall(self, self._plant)

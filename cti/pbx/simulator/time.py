@@ -40,6 +40,7 @@ class Timeline:
         self.at = self._zero
         self._due: list[tuple[int, int, Timer]] = []
         self._serial = 0
+        self._busy = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -49,7 +50,10 @@ class Timeline:
         return self._zero + self._skipped + int(passed * SECOND)
 
     def catch_up(self) -> None:
-        """Let everything happen that is due by the clock, then stand at the present."""
+        """Let everything happen that is due by the clock, then stand at the present.
+
+        From within something that happens this does nothing: that is at its own instant.
+        """
         self._until(self.now())
 
     def stamp(self) -> str:
@@ -83,6 +87,9 @@ class Timeline:
         await asyncio.sleep(0)  # so that what was written goes out
 
     def _until(self, instant: int) -> None:
+        if self._busy:
+            return
+        self._busy = True
         try:
             while self._due and self._due[0][0] <= instant:
                 due, _, timer = heapq.heappop(self._due)
@@ -92,6 +99,7 @@ class Timeline:
                     do()
             self.at = max(self.at, instant)
         finally:
+            self._busy = False
             self._arm()
 
     def _arm(self) -> None:
