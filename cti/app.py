@@ -33,10 +33,9 @@ from cti.pbx.inbox import Inbox
 from cti.pbx.link import Link, LinkState
 from cti.pbx.translate import wanted
 from cti.people.login import Login
-from cti.people.rules import Person
 from cti.people.store import PeopleStore
 from cti.settings import PbxSettings, Settings
-from cti.web.ports import LinkPurpose, Readiness
+from cti.web.ports import Readiness
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
 
@@ -68,40 +67,6 @@ class Kept:
     async def tell(self, people: Sequence[str], call: str) -> Told:
         """Store hints about a call, now."""
         return await self._calls.tell(people, call, self._clock.now())
-
-
-class Accounts:
-    """Who may come in, for the pages (`cti.web.ports.Accounts`)."""
-
-    def __init__(self, login: Login, people: PeopleStore) -> None:
-        self._login, self._people = login, people
-        self.end_session = people.end_session
-
-    async def log_in(self, number: str, password: str, *, address: str, agent: str) -> str:
-        """Begin a session by number and password."""
-        opened = await self._login.by_password(number, password, address=address, agent=agent)
-        return opened.token
-
-    async def look_at_link(self, token: str) -> LinkPurpose | None:
-        """Tell what a one-time link is for."""
-        found = await self._people.look_at_link(token)
-        return found[1] if found else None
-
-    async def log_in_by_link(self, token: str, *, address: str, agent: str) -> str:
-        """Use a one-time link up."""
-        return (await self._login.by_link(token, address=address, agent=agent)).token
-
-    async def set_password_by_link(
-        self, token: str, password: str, *, address: str, agent: str
-    ) -> str:
-        """Use a one-time link up, and set the password."""
-        opened = await self._login.password_by_link(token, password, address=address, agent=agent)
-        return opened.token
-
-    async def session(self, token: str) -> Person | None:
-        """Give the person of a living session."""
-        found = await self._people.session(token)
-        return found.person if found else None
 
 
 class Callers:
@@ -288,7 +253,7 @@ class App:
             zone=self.house.zone,
         )
         pages = make_app(
-            accounts=Accounts(login, self.people),
+            accounts=login,
             desk=self.desk,
             bus=self.bus,
             clock=self.clock,

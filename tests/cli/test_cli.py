@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from cti.cli import run
+from cti.db import migrate
 
 COMMAND = Path(sys.executable).parent / "cti"
 
@@ -52,7 +53,7 @@ def test_a_new_installation_says_what_comes_next(
     assert (home / "ami-secret").stat().st_mode & 0o777 == 0o600
     assert (home / "data" / "cti.sqlite3").exists()
     assert told(capsys, "migrate", "--config", f"{home}/cti.toml")[1] == [
-        f"database {home}/data/cti.sqlite3: ready (revision 0001)"
+        f"database {home}/data/cti.sqlite3: ready (revision {migrate.newest()})"
     ]
 
 

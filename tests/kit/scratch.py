@@ -59,6 +59,12 @@ async def tell(db: Database, *statements: str) -> None:
             await connection.execute(text(statement))
 
 
+async def asked(db: Database, question: str) -> int:
+    """Ask for one number, in the writing transaction."""
+    async with db.write() as connection:
+        return int(await connection.scalar(text(question)) or 0)
+
+
 def lines(numbers: Iterable[int], size: int = 10) -> list[tuple[int, str | None]]:
     """Make items."""
     return [(number, "x" * size) for number in numbers]
