@@ -230,74 +230,56 @@ def _is_nobody(text: str) -> bool:
 
 
 def _dialled(raw: str, body: str, region: str, written: str) -> Number:
-    found = _found(body, region)
-    if not found.startswith("+") and (inner := _INNER.fullmatch(written)):
-        outer = _found(_DROPPED.sub("", inner[1]), region)
-        found = outer if outer.startswith("+") else found
-    short = body == found and len(body) in _SHORT
-    return Number("extension" if short else "number", raw, found, _shown(found, region))
+    full = _full(body, region)
+    if full is None and (inner := _INNER.fullmatch(written)):
+        full = _full(_DROPPED.sub("", inner[1]), region)
+    if full is not None:
+        e164 = phonenumbers.format_number(full, PhoneNumberFormat.E164)
+        return Number("number", raw, e164, _shown(full, region))
+    digits = _digits(body, region)
+    short = body == digits and len(digits) in _SHORT
+    return Number("extension" if short else "number", raw, digits, digits)
 
 
-def _found(text: str, region: str) -> str:
-    if text.startswith("+"):
-        return _abroad(text[: DIGITS_LIMIT + 1], region)
-    return _home(text[:DIGITS_LIMIT], region)
+def _full(text: str, region: str) -> phonenumbers.PhoneNumber | None:
+    """Read a number that can be dialled from anywhere; None for any other."""
+    if len(text) in _SHORT or len(text) > DIGITS_LIMIT:
+        return None
+    try:
+        parsed = phonenumbers.parse(text, region)
+    except NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(parsed) or _is_local(text, parsed, region):
+        return None
+    return parsed
 
 
-def _home(digits: str, region: str) -> str:
-    """Give the normal form of digits without a plus."""
-    if len(digits) in _SHORT:
-        return digits
-    parsed = _parse(digits, region)
-    if parsed is None or not phonenumbers.is_valid_number(parsed):
-        return digits
-    return digits if _is_local(digits, parsed, region) else _e164(parsed)
-
-
-def _abroad(text: str, region: str) -> str:
-    """Give the normal form of a number with a plus.
-
-    One of our own country that is none is known by its digits, as when dialled at home; one of
-    another country keeps its plus, lest it be taken for a number of ours.
-    """
-    parsed = _parse(text, region)
-    if parsed is None:
-        return text
-    if phonenumbers.is_valid_number(parsed):
-        return _e164(parsed)
-    code = str(phonenumbers.country_code_for_region(region))
-    rest = text[1 + len(code) :]
-    at_home = text[1:].startswith(code) and len(rest) > 2 and _home(rest, region) == rest
-    return rest if at_home else text
-
-
-def _is_local(digits: str, parsed: phonenumbers.PhoneNumber, region: str) -> bool:
+def _is_local(text: str, parsed: phonenumbers.PhoneNumber, region: str) -> bool:
     # Eight digits in Taipei look like an area code and seven: only a leading 0 makes them that.
     prefix = phonenumbers.ndd_prefix_for_region(region, True) or ""
     return (
         prefix != ""
-        and len(digits) <= _LOCAL
-        and not digits.startswith(prefix)
+        and len(text) <= _LOCAL
+        and not text.startswith((prefix, "+"))
         and phonenumbers.number_type(parsed)
         in (PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
     )
 
 
-def _parse(text: str, region: str) -> phonenumbers.PhoneNumber | None:
-    try:
-        return phonenumbers.parse(text, region)
-    except NumberParseException:
-        return None
+def _digits(text: str, region: str) -> str:
+    """Give the normal form of what is no full number.
+
+    With the code of our own country it is known by its digits, as when dialled at home; with
+    another code it keeps its plus, lest it be taken for a number of ours.
+    """
+    code = f"+{phonenumbers.country_code_for_region(region)}"
+    rest = text.removeprefix(code)[:DIGITS_LIMIT]
+    if text.startswith(code) and len(rest) > 2 and _full(rest, region) is None:
+        return rest
+    return text[: DIGITS_LIMIT + text.startswith("+")]
 
 
-def _e164(parsed: phonenumbers.PhoneNumber) -> str:
-    return str(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
-
-
-def _shown(found: str, region: str) -> str:
-    parsed = _parse(found, region) if found.startswith("+") else None
-    if parsed is None or not phonenumbers.is_valid_number(parsed):
-        return found
-    home = phonenumbers.country_code_for_region(region) == parsed.country_code
+def _shown(full: phonenumbers.PhoneNumber, region: str) -> str:
+    home = phonenumbers.country_code_for_region(region) == full.country_code
     form = PhoneNumberFormat.NATIONAL if home else PhoneNumberFormat.INTERNATIONAL
-    return str(phonenumbers.format_number(parsed, form))
+    return str(phonenumbers.format_number(full, form))
