@@ -157,7 +157,7 @@ class Book:
         if at is not None and (self._now is None or at > self._now):
             self._now = at
         if self._closing and not seq % CLOSE_EVERY:
-            self._close_due(WINDOW)
+            self._close_due()
         return self._done() if self._todo else ()
 
     def _done(self) -> list[Effect]:
@@ -195,8 +195,9 @@ class Book:
             self._named |= dict.fromkeys(call.names, call)
             if call.quiet:
                 self._closing[call.id] = self._seq
-            call.blind_open = call.blind_open or self._judge(call).outcome is None
-            call.blind = True
+            if call.open_legs:
+                call.blind_open = call.blind_open or self._judge(call).outcome is None
+                call.blind = True
         return self._done()
 
     def settle(self) -> list[Effect]:
@@ -307,7 +308,7 @@ class Book:
         if event.who.name and (leg.named is None or when < leg.named):
             leg.name, leg.named = event.who.name, when
         if event.who.number and leg.number is None:
-            leg.number = event.who.number
+            leg.number, leg.numbered = event.who.number, when
         if leg.born_state == 4:
             self._show_leg(leg)
 
@@ -446,15 +447,20 @@ class Book:
             self._closing[call.id] = self._seq
         self._show(call)
 
-    def _close_due(self, window: int) -> None:
-        while self._closing and self._now is not None:
+    def _close_due(self) -> None:
+        """Close what was quiet for long enough, as far as the stream itself tells the time."""
+        while self._closing:
             call_id, seq = next(iter(self._closing.items()))
             call = self._calls[call_id]
-            if self._seq - seq < window or call.quiet is None or call.quiet.at is None:
-                return
-            if self._now - call.quiet.order < SETTLE:
+            if self._seq - seq < WINDOW or not self._is_due(call):
                 return
             self._close(call)
+
+    def _is_due(self, call: Call) -> bool:
+        """Tell whether a quiet call may be judged; far from now means that a clock was set."""
+        if self._now is None or call.quiet is None or call.quiet.at is None:
+            return False
+        return abs(self._now - call.quiet.order) >= SETTLE
 
     def _close(self, call: Call) -> None:
         record = self._judge(call, over=True)
@@ -478,8 +484,10 @@ class Book:
             call.torn = True
 
     def _passed(self, event: Passed, when: Moment) -> None:
-        self._now = max(self._now, event.at) if self._now and event.at else event.at
-        self._close_due(0)
+        self._now = event.at
+        for call_id in tuple(self._closing):
+            if self._is_due(call := self._calls[call_id]):
+                self._close(call)
 
     def _link_lost(self, event: LinkLost, when: Moment) -> None:
         for call in self._calls.values():
@@ -497,7 +505,7 @@ class Book:
                 leg.lost = True
                 self._leg_gone(leg, when, None)
         if restarted:
-            self._forget(event)
+            self._forget()
         self.boot = event.boot or self.boot
         for live in event.legs:
             self._live_leg(live, when)
@@ -507,10 +515,9 @@ class Book:
                 leg_.visits.append(Visit(later(when, -visit.waited), visit.queue, "joined"))
                 leg_.guessed = True
 
-    def _forget(self, event: Resynced) -> None:
+    def _forget(self) -> None:
         """Close every call of a PBX that was started anew: its ids may come again."""
         for call in list(self._calls.values()):
-            call.blind = True
             self._close(call)
         self._ended.clear()
 
@@ -525,8 +532,8 @@ class Book:
         if state == 5 and leg.rang is None:
             leg.rang, leg.guessed = later(when, -live.lasted), True
         if state == 6 and leg.up is None:
-            leg.up, leg.guessed = when, True
-        inside = {s.bridge for s in leg.steps if s.entered}
+            leg.up, leg.noticed, leg.guessed = when, True, True
+        inside = _inside(leg)
         for bridge in inside - {live.bridge}:
             leg.steps.append(Step(when, bridge, False, ""))
         if live.bridge and live.bridge not in inside:
@@ -559,6 +566,14 @@ def _tell(leg: Leg, who: Sight, when: Moment) -> None:
     leg.exten = who.exten or leg.exten
     if who.name and (leg.named is None or when < leg.named):
         leg.name, leg.named = who.name, when
+
+
+def _inside(leg: Leg) -> set[str]:
+    """Give the bridges in which a leg still is, as far as was seen."""
+    inside = set[str]()
+    for step in sorted(leg.steps):
+        (inside.add if step.entered else inside.discard)(step.bridge)
+    return inside
 
 
 def _is_new(fact: tuple[Any, ...], known: Sequence[tuple[Any, ...]]) -> bool:

@@ -10,6 +10,8 @@ from cti.calls.record import CallId
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
+_BEFORE: Final = 1 << 48
+"""What was read back came before whatever a new book counts from 1."""
 _LISTS: Final[dict[str, type[Any]]] = {
     "begins": Dial,
     "ends": DialEnd,
@@ -18,10 +20,12 @@ _LISTS: Final[dict[str, type[Any]]] = {
     "marks": Mark,
     "visits": Visit,
 }
-_MOMENTS: Final = ("first", "born", "told", "named", "rang", "moved", "up", "took", "gone")
+_MOMENTS: Final = (
+    "first", "born", "told", "named", "numbered", "rang", "moved", "up", "took", "gone",
+)  # fmt: skip
 _PLAIN: Final = (
     "id", "channel", "linked", "born_state", "number", "name", "exten", "dialled", "cause",
-    "guessed", "lost",
+    "guessed", "noticed", "lost",
 )  # fmt: skip
 _FLAGS: Final = ("blind", "blind_open", "torn", "inexact")
 
@@ -62,8 +66,8 @@ def load(text: str, number: int) -> tuple[Call, str]:
 
 
 def _leg(leg: Leg) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        name: value for name in _PLAIN if (value := getattr(leg, name)) not in (None, False)
+    told: dict[str, Any] = {  # a state or a cause of 0 says something, and equals False
+        name: value for name in _PLAIN if (value := getattr(leg, name)) is not None
     }
     told |= {name: _stamp(at) for name in _MOMENTS if (at := getattr(leg, name)) is not None}
     for name in _LISTS:
@@ -104,4 +108,4 @@ def _stamp(at: Moment) -> list[int | None]:
 def _moment(told: list[int | None]) -> Moment:
     micros, seq = told
     at = None if micros is None else _EPOCH + micros * _MICRO
-    return moment(at, -abs(seq or 0))
+    return moment(at, (seq or 0) - _BEFORE)

@@ -102,12 +102,16 @@ class Leg:
     told: Moment | None = None
     """When number and exten were learnt; for a leg whose birth was seen, at its birth."""
     named: Moment | None = None
+    numbered: Moment | None = None
+    """When the number was learnt, if not with the exten."""
     dialled: str | None = None
     begins: list[Dial] = field(default_factory=list)
     ends: list[DialEnd] = field(default_factory=list)
     rang: Moment | None = None
     moved: Moment | None = None
     up: Moment | None = None
+    noticed: bool = False
+    """Picked up unseen: `up` is when a snapshot showed it."""
     steps: list[Step] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)

@@ -49,7 +49,7 @@ class Offer:
     closed: Moment | None
     """When it stopped to be asked: dial end or hang-up."""
     silent: Moment | None
-    """When its ringing stopped: picked up or closed."""
+    """When its ringing stopped: picked up or closed; None too if that was not seen."""
 
 
 def judge(
@@ -165,11 +165,12 @@ class _Case:
 
     def _offer(self, leg: Leg) -> Offer | None:
         """Take a leg as a dialled phone, if it is one (R1, R2)."""
-        told = leg.born_state == 0 and leg.linked != leg.id
+        # A phone that a snapshot found ringing is asked by somebody, whoever began to.
+        told = leg.linked != leg.id and (leg.born_state == 0 or (leg.rang and leg.born is None))
         if not (leg.begins or leg.ends or leg.marks or leg.took or told):
             return None
         # A phone that was told of by another leg has begun no later than it was first seen.
-        began = min([d.when for d in leg.begins] or [leg.born or leg.first])
+        began = min([d.when for d in leg.begins] or [leg.born or leg.rang or leg.first])
         last = max([d.when for d in leg.begins] or [began])
         ends = sorted(e for e in leg.ends if e.when >= last)
         end = next((e for e in ends if e.status != "ANSWER"), None)
@@ -181,7 +182,8 @@ class _Case:
         picked = min([m for m in (up, answer and answer.when) if m], default=None)
         closed = min([m for m in (end and end.when, leg.gone) if m], default=None)
         rang = leg.rang or (began if leg.moved else None)
-        silent = min([m for m in (picked, closed) if m], default=None)
+        seen = (end and end.when) if leg.lost else closed
+        silent = None if leg.noticed else min([m for m in (picked, seen) if m], default=None)
         return Offer(leg, began, end, rang, picked, closed, silent)
 
     def _offer_record(self, offer: Offer) -> OfferRecord:
@@ -281,7 +283,7 @@ class _Case:
         asked = [r.when for r in self.first.requests if not r.soft]
         if asked:
             return min(asked)
-        if any(r.soft for r in self.first.requests):
+        if self.first.lost or any(r.soft for r in self.first.requests):
             return None
         return self.first.gone
 
@@ -333,8 +335,9 @@ class _Case:
         offers = tuple(self._offer_record(offer) for offer in self.offers)
         answered = self.connected
         picked = self._picked()
+        noticed = any(leg.noticed for leg in self._takers())
         rang, silent = self._ringing(picked)
-        ring_ms = _ms(rang, silent)
+        ring_ms = None if noticed else _ms(rang, silent)
         wait_from, wait_to = self._waiting(picked)
         reason = None if answered or not self.over else self._reason(offers, ring_ms)
         rules = self.house.ring
@@ -363,7 +366,7 @@ class _Case:
             waiting_since=wait_from.at if wait_from else None,
             rings=None if ring_ms is None else rules.rings(timedelta(milliseconds=ring_ms)),
             ring_ms=ring_ms,
-            wait_ms=_ms(wait_from, wait_to),
+            wait_ms=None if noticed else _ms(wait_from, wait_to),
             talk_ms=self._talk_ms(),
             ended_by=self._ended_by(),
             offers=offers,
@@ -391,10 +394,19 @@ class _Case:
 
     def _caller(self) -> str | None:
         if self.direction is Direction.INBOUND:
-            return self.first.number
+            return None if self._renumbered() else self.first.number
         if self.is_trunk(self.first.device):
             return None
         return self.first.device.partition("/")[2]
+
+    def _renumbered(self) -> bool:
+        """Tell whether the caller's number came when others were asked already: it is not his."""
+        first, came = self.first, self.first.numbered
+        if came is None:
+            return False
+        asked = [dial.when for leg in self.legs for dial in leg.begins if dial.caller == first.id]
+        asked += [visit.when for visit in first.visits]
+        return any(when < came for when in asked)
 
     def _dialled(self) -> str | None:
         if self.direction is Direction.INBOUND:
@@ -417,11 +429,17 @@ class _Case:
             return [offer for offer in self.leaves if offer.leg in self.customers]
         return self.offers
 
+    def _takers(self) -> Sequence[Leg]:
+        """The legs by whose pick-up the call was taken."""
+        if self.answered is None:
+            return ()
+        return self.customers if self.direction is Direction.OUTBOUND else (self.answered,)
+
     def _picked(self) -> Moment | None:
         """When the call was taken: the pick-up of the phone that was connected."""
         if self.answered is None:
             return None
-        legs = self.customers if self.direction is Direction.OUTBOUND else [self.answered]
+        legs = self._takers()
         picks = [o.picked for o in self.leaves if o.leg in legs and o.picked]
         began = min([t.began for t in self.talks if t.began], default=None)
         if not picks:
@@ -437,7 +455,7 @@ class _Case:
             return (start, picked) if start <= picked else (None, None)
         if self.answered is not None:
             return start, None
-        if any(offer.silent is None for offer in mine) and not self.over:
+        if any(offer.silent is None for offer in mine):
             return start, None
         return start, max((o.silent for o in mine if o.silent), default=None)
 
@@ -452,7 +470,7 @@ class _Case:
             return None, None
         if picked is not None:
             return min(starts), picked
-        if not self.over or self.answered is not None:
+        if not self.over or self.answered is not None or self.first.lost:
             return min(starts), None
         ends = [v.when for v in visits if v.kind in ("left", "abandoned")]
         ends += [o.closed for o in self.offers if o.closed]
@@ -465,6 +483,8 @@ class _Case:
         """Add up the time in which the customer and any person were in one bridge."""
         spans = sorted((talk.began, talk.ended) for talk in self.talks if talk.began and talk.ended)
         if not spans or len(spans) != len(self.talks) or spans[0][0].at is None:
+            return None
+        if any(leg.lost and t.ended == leg.gone for t in self.talks for leg in (t.leg, t.customer)):
             return None
         total, reach = timedelta(), spans[0][0].order
         for began, ended in spans:
@@ -570,12 +590,12 @@ class _Case:
         asked = bool(offers) or any(leg.visits for leg in self.legs)
         short = self.house.ring.short_abandon // timedelta(milliseconds=1)
         began = self.first.born.at if self.first.born else None
-        unreachable = outcomes.count(OfferOutcome.UNREACHABLE)
+        unreachable = {o.phone.device for o in offers if o.outcome is OfferOutcome.UNREACHABLE}
         first_that_fits: tuple[tuple[bool, Reason], ...] = (
             (self._unobserved(), Reason.UNOBSERVED),
             (
                 (not left and (self.call.torn or self.first.cause in NETWORK_CAUSES))
-                or (unreachable >= 3 and not rang),
+                or (len(unreachable) >= 3 and not rang),
                 Reason.PBX_FAULT,
             ),
             (began is not None and not self.house.is_open(began), Reason.OUT_OF_HOURS),

@@ -64,15 +64,20 @@ def agent_offers(record: CallRecord, whose: WhoseIs) -> list[AgentOffer]:
 
 def _together(group: Sequence[OfferRecord], offer: OfferRecord) -> bool:
     """Tell whether a phone was asked while another of the same agent still was."""
-    return any(
-        other.phone.device != offer.phone.device
-        and (
-            other.ended_at is None
-            or offer.began is None
-            or (other.began is not None and offer.began <= other.ended_at)
-        )
-        for other in group
-    )
+    return any(_meet(other, offer) for other in group)
+
+
+def _meet(other: OfferRecord, offer: OfferRecord) -> bool:
+    """Tell whether the later of two offers began before the other was over.
+
+    One phone may be registered at two places, and then two channels of it ring at once.
+    """
+    same = other.phone.device == offer.phone.device
+    if not other.ended:
+        return True
+    if other.ended_at is None or offer.began is None:
+        return not same  # without stamps only the phone tells two rounds apart
+    return offer.began < other.ended_at or (not same and offer.began == other.ended_at)
 
 
 def _gathered(group: Sequence[OfferRecord], whose: WhoseIs) -> AgentOffer:

@@ -71,8 +71,7 @@ async def take(act: Act) -> Snapshot:
         members=tuple(
             (item.first("Queue") or "", who, item.first("Paused") == "1")
             for item in queues
-            if item.event == "QueueMember"
-            and (who := item.first("StateInterface") or item.first("Location"))
+            if item.event == "QueueMember" and (who := _interface(item))
         ),
     )
 

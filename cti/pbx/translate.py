@@ -45,6 +45,8 @@ from cti.pbx.events import (
 from cti.pbx.frames import Frame
 
 _instant: Final = datetime.fromtimestamp
+_EXACT_UNTIL: Final = 1 << 33
+"""In the year 2242: until then a double holds microseconds exactly."""
 _UNKNOWN: Final[Mapping[str | None, None]] = {"<unknown>": None}
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -97,9 +99,11 @@ def stamp(frame: Frame) -> tuple[datetime | None, bool]:
     """Give when a frame was sent, and whether the PBX said so itself (`timestampevents`)."""
     text = frame.headers().get("timestamp")
     if text:
-        try:  # a double holds microseconds exactly until the year 2242
-            return _instant(float(text), UTC), True
-        except (ValueError, OverflowError, OSError):
+        try:
+            seconds = float(text)
+            if 0 < seconds < _EXACT_UNTIL:
+                return _instant(seconds, UTC), True
+        except ValueError:
             pass
     return frame.arrived, frame.arrived is None
 
@@ -359,7 +363,8 @@ def _device_state(frame: Frame) -> Event | None:
 
 def _member(*, present: bool) -> Callable[[Frame], Event | None]:
     def tell(frame: Frame) -> Event | None:
-        interface = frame.headers().get("interface")
+        told = frame.headers().get  # the phone behind a Local is its StateInterface
+        interface = told("stateinterface") or told("interface")
         if not interface:
             return None
         at, exact = stamp(frame)
