@@ -197,6 +197,16 @@ class TestCards:
             over["seq"], over["card"]["state"], over["card"]["outcome"], over["card"]["by"],
         )  # fmt: skip
 
+    async def test_a_hint_that_comes_late_is_not_told_again(self, it: Stage) -> None:
+        it.desk.rings("k1", MAY)
+        live = await (await it.enters(MAY)).listens()
+        await hear(live)
+
+        it.bus.publish(Push(audience=bus.person(MAY.id), kind="card", seq=1, call="k1"))
+        it.desk.rings("k2", MAY)
+
+        assert "k2" == (await hear(live))["card"]["call"]
+
     async def test_nobody_hears_of_the_calls_of_others(self, it: Stage) -> None:
         live = await (await it.enters(MAY)).listens()
         await hear(live)
@@ -502,6 +512,9 @@ class TestSlowClients:
             good = await seat.listens()
             await hear(good)
             await clients(it, 2)
+            assert it.runner
+            assert it.runner.server
+            held = [one.transport for one in it.runner.server.connections if one.transport]
 
             n = 0
             while it.registry.get_sample_value("cti_live_clients") == 2:
@@ -511,6 +524,7 @@ class TestSlowClients:
                 assert f"k{n % 40}" == message["card"]["call"]
 
             assert 1 == it.registry.get_sample_value("cti_live_closed_total", {"code": "4413"})
+            assert [0] * len(held) == [one.get_write_buffer_size() for one in held]
             raw.close()
 
     async def test_ten_stuck_clients_of_a_hundred_hold_up_nobody(self) -> None:
