@@ -134,15 +134,24 @@ class Line:
         self._gauges.sent.inc()
 
     async def hang_up(self, code: int | None) -> None:
-        """Close with a code (none: just be gone); who does not read is cut off."""
+        """Close with a code (none: just be gone); who does not read is cut off.
+
+        aiohttp must not be asked to write after a write was given up: its drain waiter is
+        cancelled then, and would cancel us too.
+        """
         if code is not None and not self.socket.closed:
             self._gauges.closed.labels(code).inc()
-            with contextlib.suppress(TimeoutError, ConnectionError):
-                async with asyncio.timeout(1):
-                    await self.socket.close(code=code)
+            if not self._unread():
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    async with asyncio.timeout(1):
+                        await self.socket.close(code=code)
+        if self._unread() and self._request.transport is not None:
+            self._request.transport.abort()
+
+    def _unread(self) -> int:
+        """Count the bytes that the client leaves with us."""
         transport = self._request.transport
-        if transport is not None and transport.get_write_buffer_size():
-            transport.abort()
+        return transport.get_write_buffer_size() if transport is not None else 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

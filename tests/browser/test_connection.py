@@ -2,7 +2,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Error, Route, expect
+from playwright.async_api import Error, Route, WebSocketRoute, expect
 
 from cti import bus
 from cti.bus import Push
@@ -89,6 +89,33 @@ async def test_a_lost_line_is_said_and_what_is_not_known_does_not_tick(room: Roo
     await expect(may.status).to_have_text("live")
     await expect(may.page.locator("cti-agent .over")).to_contain_text("It rang out")
     await expect(may.cards).to_have_count(1)
+
+
+async def test_an_old_message_brings_no_card_back(room: Room) -> None:
+    seen = list[str | bytes]()
+    routes = list[WebSocketRoute]()
+
+    def relay(route: WebSocketRoute) -> None:
+        def down(message: str | bytes) -> None:
+            seen.append(message)
+            route.send(message)
+
+        routes.append(route)
+        route.connect_to_server().on_message(down)
+
+    context = await room.enters(MAY)
+    await context.route_web_socket("**/live", relay)
+    may = await room.opens(MAY)
+    room.it.desk.rings("k1", MAY)
+    await expect(may.cards).to_have_count(1)
+    room.it.desk.ends("k1", MAY.id, "rang_out")
+    await expect(may.cards).to_have_count(0)
+
+    routes[0].send(next(one for one in seen if '"ringing"' in str(one)))
+    room.it.desk.rings("k2", MAY)
+
+    await expect(may.page.locator('cti-agent li[data-call="k2"]')).to_have_count(1)
+    assert ["k1", "k2"] == await may.told("ringing")
 
 
 async def test_another_database_begins_anew_and_nothing_is_shown_twice(room: Room) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import json
 import socket
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -196,6 +197,16 @@ class TestCards:
         assert (3, "ended", "answered_elsewhere", "Bo") == (
             over["seq"], over["card"]["state"], over["card"]["outcome"], over["card"]["by"],
         )  # fmt: skip
+
+    async def test_a_hint_that_comes_late_is_not_told_again(self, it: Stage) -> None:
+        it.desk.rings("k1", MAY)
+        live = await (await it.enters(MAY)).listens()
+        await hear(live)
+
+        it.bus.publish(Push(audience=bus.person(MAY.id), kind="card", seq=1, call="k1"))
+        it.desk.rings("k2", MAY)
+
+        assert "k2" == (await hear(live))["card"]["call"]
 
     async def test_nobody_hears_of_the_calls_of_others(self, it: Stage) -> None:
         live = await (await it.enters(MAY)).listens()
@@ -494,6 +505,11 @@ async def stuck(it: Stage, seat: Seat) -> socket.socket:
 BULKY = "x" * 30_000
 
 
+def open_files() -> int:
+    """Count the sockets and files that this process holds."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 class TestSlowClients:
     async def test_who_does_not_read_is_dropped_and_nobody_else_notices(self) -> None:
         async with stage(pace=Pace(send_within=0.3)) as it:
@@ -502,6 +518,7 @@ class TestSlowClients:
             good = await seat.listens()
             await hear(good)
             await clients(it, 2)
+            held = open_files()
 
             n = 0
             while it.registry.get_sample_value("cti_live_clients") == 2:
@@ -511,6 +528,7 @@ class TestSlowClients:
                 assert f"k{n % 40}" == message["card"]["call"]
 
             assert 1 == it.registry.get_sample_value("cti_live_closed_total", {"code": "4413"})
+            await until(lambda: open_files() == held - 1, within=2)
             raw.close()
 
     async def test_ten_stuck_clients_of_a_hundred_hold_up_nobody(self) -> None:
