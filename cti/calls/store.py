@@ -15,9 +15,11 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
+    Select,
     String,
     Table,
     Text,
@@ -393,9 +395,10 @@ class CallStore:
             return bool(done.rowcount)
 
     async def rows_of(self, wanted: Iterable[str]) -> list[dict[str, Any]]:
-        """Give the calls to which channels belong, and all others between the first and the last.
+        """Give the calls to which channels belong, and all others of their PBX in between.
 
-        Each with `legs`: channel id to channel name. Oldest first.
+        Each with `legs` (channel id to channel name) and `talked` (devices that talked with the
+        customer). Oldest first.
         """
         ids, names = set[str](), sorted(wanted)
         async with self._db.read() as conn:
@@ -405,28 +408,33 @@ class CallStore:
                 ids |= set(found.scalars())
             if not ids:
                 return []
-            times = [
+            spanned = [
                 row
                 for start in range(0, len(ids), 500)
-                for row in (
-                    await conn.execute(
-                        select(calls.c.seen_at).where(
-                            calls.c.id.in_(sorted(ids)[start : start + 500])
-                        )
+                for row in await conn.execute(
+                    select(calls.c.seen_at, calls.c.pbx).where(
+                        calls.c.id.in_(sorted(ids)[start : start + 500])
                     )
-                ).scalars()
+                )
             ]
-            span = calls.c.seen_at.between(min(times), max(times)) & calls.c.merged_into.is_(None)
-            rows = await conn.execute(select(calls).where(span).order_by(calls.c.seen_at))
-            records = {row.id: dict(row._mapping) | {"legs": {}} for row in rows}
-            parts = await conn.execute(
-                select(legs.c.call, legs.c.uniqueid, legs.c.channel)
-                .join(calls, calls.c.id == legs.c.call)
-                .where(span)
+            times = [row.seen_at for row in spanned]
+            span = (
+                calls.c.seen_at.between(min(times), max(times))
+                & calls.c.pbx.in_({row.pbx for row in spanned})
+                & calls.c.merged_into.is_(None)
             )
-            for part in parts:
+            rows = await conn.execute(select(calls).where(span).order_by(calls.c.seen_at))
+            records = {row.id: dict(row._mapping) | {"legs": {}, "talked": set()} for row in rows}
+            for part in await conn.execute(_of(legs, span)):
                 records[part.call]["legs"][part.uniqueid] = part.channel
+            for part in await conn.execute(_of(talks, span)):
+                records[part.call]["talked"].add(part.device)
         return list(records.values())
+
+
+def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
+    """Ask for the parts of calls of a span."""
+    return select(parts).join(calls, calls.c.id == parts.c.call).where(span)
 
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
