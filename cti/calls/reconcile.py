@@ -122,14 +122,14 @@ def compare(
 ) -> Report:
     """Hold the PBX's files against our calls.
 
-    `rows` are calls as `CallStore.rows_of` gives them: with `legs` (channel id to channel name).
+    `rows` are calls as `CallStore.rows_of` gives them: with `legs` (channel id to channel name)
+    and `talked`, the devices that talked with the customer.
     """
     by_leg = {leg: row for row in rows for leg in row["legs"]}
     found: list[Difference] = []
     for visited in queue.values():
         found += _queue_call(visited, by_leg.get(visited.caller))
-    for billed in cdr.values():
-        row = next((by_leg[leg] for leg in {billed.linked, *billed.legs} if leg in by_leg), None)
+    for billed, row in _by_call(cdr, by_leg):
         found += _cdr_call(billed, row)
     if cdr:
         found += _extra(cdr, rows)
@@ -158,6 +158,22 @@ def lines(report: Report, *, as_object: bool) -> Iterable[str]:
     )
 
 
+def _by_call(
+    cdr: Mapping[str, Billed], by_leg: Mapping[str, Mapping[str, Any]]
+) -> Iterable[tuple[Billed, Mapping[str, Any] | None]]:
+    """Put linkedids together that are one call of ours: a consultation is billed by itself."""
+    calls: dict[str, tuple[Billed, Mapping[str, Any]]] = {}
+    for billed in cdr.values():
+        row = next((by_leg[leg] for leg in {billed.linked, *billed.legs} if leg in by_leg), None)
+        if row is None:
+            yield billed, None
+            continue
+        whole, _ = calls.setdefault(str(row["id"]), (Billed(billed.linked), row))
+        whole.legs |= billed.legs
+        whole.answered += billed.answered
+    yield from calls.values()
+
+
 def _queue_call(visited: Visited, row: Mapping[str, Any] | None) -> Iterable[Difference]:
     theirs = "connected" if visited.connected else "gave up" if visited.gave_up else "left"
     if row is None:
@@ -175,10 +191,13 @@ def _queue_call(visited: Visited, row: Mapping[str, Any] | None) -> Iterable[Dif
 
 
 def _same_agent(connected: Sequence[str], row: Mapping[str, Any]) -> bool:
-    """Tell whether who answered by us is who the queue connected; a Local stands for its phone."""
+    """Tell whether the queue connected one who answered or talked later; a Local is its phone."""
     legs: Mapping[str, str] = row["legs"]
     return any(
-        leg == row["agent_leg"] or legs.get(leg, "").startswith("Local/") for leg in connected
+        leg == row["agent_leg"]
+        or legs.get(leg, "").startswith("Local/")
+        or legs.get(leg, "").rpartition("-")[0] in row["talked"]
+        for leg in connected
     )
 
 

@@ -15,9 +15,11 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
+    Select,
     String,
     Table,
     Text,
@@ -40,13 +42,14 @@ from cti.log import clean
 _ID = String(32)
 CALLER_TEXT: Final = 128
 """So many characters of what a caller sent are kept."""
+_BOOT, _LEG, _NAME, _PATH = 128, 150, 200, 1000
 
 calls: Final = Table(
     "calls",
     metadata,
     Column("id", _ID, primary_key=True),
     Column("pbx", String(32), nullable=False),
-    Column("boot", String(128), nullable=False),
+    Column("boot", String(_BOOT), nullable=False),
     Column("direction", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("caller", Text),
@@ -128,8 +131,8 @@ legs: Final = Table(
     "legs",
     metadata,
     Column("pbx", String(32), primary_key=True),
-    Column("boot", String(128), primary_key=True),
-    Column("uniqueid", String(150), primary_key=True),
+    Column("boot", String(_BOOT), primary_key=True),
+    Column("uniqueid", String(_LEG), primary_key=True),
     Column("channel", Text, nullable=False),
     Column("call", _ID, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
 )
@@ -393,9 +396,10 @@ class CallStore:
             return bool(done.rowcount)
 
     async def rows_of(self, wanted: Iterable[str]) -> list[dict[str, Any]]:
-        """Give the calls to which channels belong, and all others between the first and the last.
+        """Give the calls to which channels belong, and all others of their PBX in between.
 
-        Each with `legs`: channel id to channel name. Oldest first.
+        Each with `legs` (channel id to channel name) and `talked` (devices that talked with the
+        customer). Oldest first.
         """
         ids, names = set[str](), sorted(wanted)
         async with self._db.read() as conn:
@@ -405,28 +409,33 @@ class CallStore:
                 ids |= set(found.scalars())
             if not ids:
                 return []
-            times = [
+            spanned = [
                 row
                 for start in range(0, len(ids), 500)
-                for row in (
-                    await conn.execute(
-                        select(calls.c.seen_at).where(
-                            calls.c.id.in_(sorted(ids)[start : start + 500])
-                        )
+                for row in await conn.execute(
+                    select(calls.c.seen_at, calls.c.pbx).where(
+                        calls.c.id.in_(sorted(ids)[start : start + 500])
                     )
-                ).scalars()
+                )
             ]
-            span = calls.c.seen_at.between(min(times), max(times)) & calls.c.merged_into.is_(None)
-            rows = await conn.execute(select(calls).where(span).order_by(calls.c.seen_at))
-            records = {row.id: dict(row._mapping) | {"legs": {}} for row in rows}
-            parts = await conn.execute(
-                select(legs.c.call, legs.c.uniqueid, legs.c.channel)
-                .join(calls, calls.c.id == legs.c.call)
-                .where(span)
+            times = [row.seen_at for row in spanned]
+            span = (
+                calls.c.seen_at.between(min(times), max(times))
+                & calls.c.pbx.in_({row.pbx for row in spanned})
+                & calls.c.merged_into.is_(None)
             )
-            for part in parts:
+            rows = await conn.execute(select(calls).where(span).order_by(calls.c.seen_at))
+            records = {row.id: dict(row._mapping) | {"legs": {}, "talked": set()} for row in rows}
+            for part in await conn.execute(_of(legs, span)):
                 records[part.call]["legs"][part.uniqueid] = part.channel
+            for part in await conn.execute(_of(talks, span)):
+                records[part.call]["talked"].add(part.device)
         return list(records.values())
+
+
+def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
+    """Ask for the parts of calls of a span."""
+    return select(parts).join(calls, calls.c.id == parts.c.call).where(span)
 
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -458,7 +467,7 @@ def _call_row(keeping: Keeping) -> dict[str, Any]:
     return {
         "id": record.id,
         "pbx": record.pbx,
-        "boot": record.boot,
+        "boot": _cut(record.boot, _BOOT),
         "direction": record.direction.value,
         "state": record.state.value,
         "caller": _cleaned(record.caller),
@@ -466,15 +475,15 @@ def _call_row(keeping: Keeping) -> dict[str, Any]:
         "raw": _raw(record),
         "number": keeping.number,
         "dialled": _cleaned(record.dialled),
-        "channel": _cleaned(record.channel),
+        "channel": _cut(record.channel),
         "began": record.began,
         "seen_at": record.began or record.seen_at,
         "ended_at": record.ended_at,
         "outcome": record.outcome and record.outcome.value,
         "reason": record.reason and record.reason.value,
-        "agent": by.agent if by else None,
-        "device": by.device if by else None,
-        "agent_leg": by.leg if by else None,
+        "agent": _cut(by.agent) if by else None,
+        "device": _cut(by.device) if by else None,
+        "agent_leg": _cut(by.leg, _LEG) if by else None,
         "person": keeping.person,
         "answered_at": record.answered_at,
         "rang_at": record.rang_at,
@@ -483,14 +492,19 @@ def _call_row(keeping: Keeping) -> dict[str, Any]:
         "wait_ms": record.wait_ms,
         "talk_ms": record.talk_ms,
         "ended_by": record.ended_by and record.ended_by.value,
-        "queues": list(record.queues),
-        "recordings": list(record.recordings),
+        "queues": [_cut(queue) for queue in record.queues],
+        "recordings": [_cut(file, _PATH) for file in record.recordings],
         "customer": keeping.customer,
         "house": keeping.house,
         "approximate": record.approximate,
         "over": record.over,
         "evidence": None if record.over else keeping.evidence,
     }
+
+
+def _cut(text: str, limit: int = _NAME) -> str:
+    """Make a text of the PBX's fit to be stored: a database may refuse what a wire bears."""
+    return clean(text, limit)[:limit]
 
 
 def _cleaned(text: str | None) -> str | None:
@@ -514,10 +528,10 @@ def _part_rows(keeping: Keeping, rows: dict[Table, list[dict[str, Any]]]) -> Non
             {
                 "call": record.id,
                 "n": n,
-                "agent": offer.agent,
+                "agent": _cut(offer.agent),
                 "person": offer.person,
-                "devices": [phone.device for phone in offer.phones],
-                "channels": [phone.channel for phone in offer.phones],
+                "devices": [_cut(phone.device) for phone in offer.phones],
+                "channels": [_cut(phone.channel) for phone in offer.phones],
                 "began": offer.began,
                 "rang_at": offer.rang_at,
                 "ended_at": offer.ended_at,
@@ -530,7 +544,7 @@ def _part_rows(keeping: Keeping, rows: dict[Table, list[dict[str, Any]]]) -> Non
             {
                 "call": record.id,
                 "n": n,
-                "queue": visit.queue,
+                "queue": _cut(visit.queue),
                 "joined_at": visit.joined_at,
                 "left_at": visit.left_at,
                 "abandoned": visit.abandoned,
@@ -542,8 +556,8 @@ def _part_rows(keeping: Keeping, rows: dict[Table, list[dict[str, Any]]]) -> Non
             {
                 "call": record.id,
                 "n": n,
-                "agent": talk.phone.agent,
-                "device": talk.phone.device,
+                "agent": _cut(talk.phone.agent),
+                "device": _cut(talk.phone.device),
                 "person": talkers[n],
                 "began_at": talk.began_at,
                 "ended_at": talk.ended_at,
@@ -555,9 +569,9 @@ def _leg_rows(record: CallRecord) -> list[dict[str, Any]]:
     return [
         {
             "pbx": record.pbx,
-            "boot": record.boot,
-            "uniqueid": leg[:150],
-            "channel": channel[:200],
+            "boot": _cut(record.boot, _BOOT),
+            "uniqueid": _cut(leg, _LEG),
+            "channel": _cut(channel),
             "call": record.id,
         }
         for leg, channel in record.legs
@@ -570,6 +584,6 @@ def _gap_row(gap: Gap) -> dict[str, Any]:
         "pbx": gap.pbx,
         "lost_at": gap.lost_at,
         "back_at": gap.back_at,
-        "cause": gap.cause,
+        "cause": _cut(gap.cause),
         "restarted": gap.restarted,
     }
