@@ -45,6 +45,8 @@ class Billed:
     """What the CDR says of one linkedid: the phones that answered, by time."""
 
     linked: str
+    begun_by: str = ""
+    """Device of the channel that began it."""
     legs: set[str] = field(default_factory=set)
     answered: list[tuple[str, str]] = field(default_factory=list)
     """(answer time as written, channel that answered)."""
@@ -104,6 +106,8 @@ def read_cdr(lines: Iterable[str]) -> tuple[dict[str, Billed], int]:
         cell = dict(zip(CDR_COLUMNS, row, strict=True))
         billed = found.setdefault(cell["linkedid"], Billed(cell["linkedid"]))
         billed.legs.add(cell["uniqueid"])
+        if cell["uniqueid"] == cell["linkedid"]:
+            billed.begun_by = _device(cell["channel"])
         if cell["disposition"] == "ANSWERED" and cell["dstchannel"] and cell["answer"]:
             billed.answered.append((cell["answer"], cell["dstchannel"]))
     return found, broken
@@ -130,7 +134,8 @@ def compare(
         found += _queue_call(visited, by_leg.get(visited.caller))
     for billed in cdr.values():
         row = next((by_leg[leg] for leg in {billed.linked, *billed.legs} if leg in by_leg), None)
-        found += _cdr_call(billed, row)
+        if row is None or not _consultation(billed, row):
+            found += _cdr_call(billed, row)
     if cdr:
         found += _extra(cdr, rows)
     return Report(
@@ -182,6 +187,15 @@ def _same_agent(connected: Sequence[str], row: Mapping[str, Any]) -> bool:
     )
 
 
+def _consultation(billed: Billed, row: Mapping[str, Any]) -> bool:
+    """Tell whether these rows bill what our agent dialled to ask a colleague before a transfer.
+
+    Joined to the customer's call by the transfer, it keeps a linkedid of its own in the CDR.
+    """
+    inbound = row["direction"] == "inbound"
+    return inbound and billed.begun_by != _device(row["channel"]) and bool(billed.begun_by)
+
+
 def _cdr_call(billed: Billed, row: Mapping[str, Any] | None) -> Iterable[Difference]:
     answered = sorted(billed.answered)
     theirs = f"answered by {answered[0][1]}" if answered else "not answered"
@@ -193,7 +207,7 @@ def _cdr_call(billed: Billed, row: Mapping[str, Any] | None) -> Iterable[Differe
     if bool(answered) != (row["outcome"] == "answered"):
         yield _difference("outcome", "cdr", row, theirs, _ours(row))
         return
-    devices = {channel.rsplit("-", 1)[0] for _, channel in answered}
+    devices = {_device(channel) for _, channel in answered}
     local = any(device.startswith("Local/") for device in devices)
     if answered and not local and row["device"] not in devices:
         yield _difference("agent", "cdr", row, theirs, _ours(row))
@@ -207,6 +221,10 @@ def _extra(cdr: Mapping[str, Billed], rows: Sequence[Mapping[str, Any]]) -> Iter
         inside = times and min(times) <= row["seen_at"] <= max(times)
         if inside and row["over"] and not named & set(row["legs"]):
             yield _difference("extra", "cdr", row, "nothing", _ours(row))
+
+
+def _device(channel: str) -> str:
+    return channel.rsplit("-", 1)[0]
 
 
 def _channel(row: Mapping[str, Any], leg: str) -> str:
