@@ -1,18 +1,28 @@
 """What does each agent's screen show of a call? Pure: one card per person and call.
 
 A card opens when a phone of the person rings (UI-01), follows transfers, and ends with the
-exact outcome of the person's last offer (UI-10).
+exact outcome of the person's last offer (UI-10). It ends once: what a PBX says in the moment of
+an answer or a hang-up comes piece by piece, and no piece alone may take a card away.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from cti.calls.offers import AgentOffer, WhoseIs
-from cti.calls.record import CallRecord, Direction, OfferOutcome, State, TalkRecord
+from cti.calls.record import (
+    CallRecord,
+    Direction,
+    OfferOutcome,
+    State,
+    TalkRecord,
+)
 
 CardWord = Literal["ringing", "talking", "ended"]
+
+SENT_ON: Final = timedelta(seconds=1)
+"""A customer who lives so long after the agent has left was sent on, if only to a menu."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +41,21 @@ class CardState:
 
 
 def card_states(
-    record: CallRecord, offers: Sequence[AgentOffer], whose: WhoseIs
+    record: CallRecord,
+    offers: Sequence[AgentOffer],
+    whose: WhoseIs,
+    now: datetime | None = None,
 ) -> dict[str, CardState]:
-    """Give each person's card of a call, by person id; nobody else sees it."""
+    """Give each person's card of a call, by person id; nobody else sees it.
+
+    `now` is the PBX's time, by which a card that `undecided_since` told of is decided.
+    """
     cards: dict[str, CardState] = {}
     for offer in offers:
         if offer.person and (offer.rang or offer.picked_at):
             cards[offer.person] = _of_offer(record, offer, whose)
     for person, talks in _talks(record, whose).items():
-        cards[person] = _of_talk(record, talks, cards.get(person))
+        cards[person] = _of_talk(record, talks, cards.get(person), now)
     if record.direction is Direction.OUTBOUND:
         dialler = whose(record.channel.rsplit("-", 1)[0])
         if dialler and dialler not in cards:
@@ -47,8 +63,19 @@ def card_states(
     return cards
 
 
+def undecided_since(record: CallRecord) -> datetime | None:
+    """Give since when nobody has a live call that somebody had; None: there is nothing to wait for.
+
+    Either it is about to be over, or the customer was sent on: look again after `SENT_ON`.
+    """
+    if _is_over(record) or not record.talks or not all(talk.gone for talk in record.talks):
+        return None
+    return max((talk.ended_at for talk in record.talks if talk.ended_at), default=None)
+
+
 def _of_offer(record: CallRecord, offer: AgentOffer, whose: WhoseIs) -> CardState:
-    if offer.outcome is None and not _is_over(record):
+    waits = offer.outcome is None or (offer.outcome is OfferOutcome.ANSWERED and not offer.ended)
+    if waits and not _is_over(record):
         state: CardWord = "talking" if offer.picked_at else "ringing"
         return CardState(state=state, rang_at=offer.rang_at, answered_at=offer.picked_at)
     outcome = offer.outcome or OfferOutcome.UNKNOWN
@@ -62,12 +89,16 @@ def _of_offer(record: CallRecord, offer: AgentOffer, whose: WhoseIs) -> CardStat
 
 
 def _taker(record: CallRecord, offer: AgentOffer, whose: WhoseIs) -> str | None:
-    """Name who had the call when this phone was let go: the last to begin to talk by then."""
+    """Name who had the call when this phone was let go: the last to begin to talk by then.
+
+    Before that, who has picked up: the phones fall silent first.
+    """
     talks = [talk for talk in record.talks if talk.began_at]
     before = [
         t for t in talks if offer.ended_at is None or (t.began_at and t.began_at <= offer.ended_at)
     ]
     phone = before[-1].phone if before else talks[0].phone if talks else record.answered_by
+    phone = phone or next((o.phone for o in record.offers if o.picked_at and not o.ended), None)
     return (whose(phone.device) or phone.agent) if phone else None
 
 
@@ -80,18 +111,36 @@ def _talks(record: CallRecord, whose: WhoseIs) -> dict[str, list[TalkRecord]]:
 
 
 def _of_talk(
-    record: CallRecord, talks: Sequence[TalkRecord], offered: CardState | None
+    record: CallRecord,
+    talks: Sequence[TalkRecord],
+    offered: CardState | None,
+    now: datetime | None,
 ) -> CardState:
-    """Let a talk count for more than the offer before it, save a phone that rings anew."""
-    if offered and offered.state == "ringing":
+    """Let a talk count for more than the offer before it, save one that is still open."""
+    if offered and offered.state != "ended":
         return offered
     rang_at = offered.rang_at if offered else None
     began = min((talk.began_at for talk in talks if talk.began_at), default=None)
     answered = offered.answered_at or began if offered else began
-    if not _is_over(record) and any(talk.ended_at is None for talk in talks):
+    if _still_has(record, talks, now):
         return CardState(state="talking", rang_at=rang_at, answered_at=answered)
     outcome = "completed" if _last_to_talk(record, talks) else "transferred"
     return CardState(state="ended", outcome=outcome, rang_at=rang_at, answered_at=answered)
+
+
+def _still_has(record: CallRecord, talks: Sequence[TalkRecord], now: datetime | None) -> bool:
+    """Tell whether a live call is still theirs: until they have left and it was sent on."""
+    if _is_over(record):
+        return False
+    left = max((talk.ended_at for talk in talks if talk.ended_at), default=None)
+    if left is None or any(talk.ended_at is None or not talk.gone for talk in talks):
+        return True
+    mine = {talk.phone.leg for talk in talks}
+    asked = [(offer.phone.leg, offer.began) for offer in record.offers]
+    taken = [(talk.phone.leg, talk.began_at) for talk in record.talks]
+    if any(at and at >= left and leg not in mine for leg, at in asked + taken):
+        return False
+    return now is None or now - left < SENT_ON
 
 
 def _last_to_talk(record: CallRecord, talks: Sequence[TalkRecord]) -> bool:

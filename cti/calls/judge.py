@@ -263,7 +263,10 @@ class _Case:
         """Tell whether another phone of the call was picked up while this one was asked."""
         end = offer.closed
         for other in self.offers:
-            if other is offer or other.picked is None or not self._talked(other.leg):
+            if other is offer or other.picked is None:
+                continue
+            # While the call lives, who has picked up and not hung up is about to be connected.
+            if not self._talked(other.leg) and (self.over or other.closed):
                 continue
             after = later(other.picked, _JITTER) >= offer.began
             if after and (end is None or other.picked <= later(end, _JITTER)):
@@ -499,6 +502,7 @@ class _Case:
                     phone=self.phone(talk.leg),
                     began_at=talk.began.at if talk.began else None,
                     ended_at=talk.ended.at if talk.ended else None,
+                    gone=talk.leg.gone is not None,
                 )
 
     def _ended_by(self) -> EndedBy | None:

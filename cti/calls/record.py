@@ -116,11 +116,15 @@ class VisitRecord:
 
 @value
 class TalkRecord:
-    """The customer and one person in one bridge. `ended_at` is None while they talk."""
+    """The customer and one person in one bridge. `ended_at` is None while they talk.
+
+    `gone`: the person's leg is no more; else the talk may go on, as after asking a colleague.
+    """
 
     phone: Phone
     began_at: datetime | None
     ended_at: datetime | None
+    gone: bool = False
 
 
 @value

@@ -17,11 +17,11 @@ from typing import Final, Protocol
 import structlog
 
 from cti.calls.book import Book
-from cti.calls.cards import CardState, card_states
+from cti.calls.cards import SENT_ON, CardState, card_states, undecided_since
 from cti.calls.desk import Desk, Found, Turn, Update
 from cti.calls.effects import Close, Effect, Merge, Note, Show
 from cti.calls.offers import agent_offers
-from cti.calls.record import CallRecord, Direction
+from cti.calls.record import CallId, CallRecord, Direction
 from cti.calls.store import Batch, Gap, Keeping
 from cti.clock import Clock
 from cti.customers.rules import Number, normal
@@ -103,6 +103,7 @@ class Switchboard:
         self._phones = desk.phones(book.pbx)
         self._markers: deque[_Marker] = deque()
         self._shown: dict[str, _Shown] = {}
+        self._undecided: dict[CallId, datetime] = {}
         self._tick: asyncio.Timeout | None = None
         self._offset = timedelta()
         self._up = False
@@ -166,7 +167,14 @@ class Switchboard:
         if frames:
             self._keep_time(last, frames[-1].arrived, len(frames))
         effects += self.book.hear(Passed(at=self._pbx_now()))
-        self._perform(effects)
+        self._perform([*effects, *self._look_again()])
+
+    def _look_again(self) -> Sequence[Effect]:
+        """Find the calls of which only time could tell whether an agent still has them."""
+        due = [call for call, at in self._undecided.items() if at <= self._pbx_now()]
+        for call in due:
+            del self._undecided[call]
+        return [Show(call=call) for call in due]
 
     def _event(self, event: Event) -> Sequence[Effect]:
         if isinstance(event, DeviceChanged):
@@ -297,7 +305,10 @@ class Switchboard:
     def _keep(self, record: CallRecord, batch: Batch, turn: Turn) -> None:
         shown = self._number_of(record)
         offers = agent_offers(record, self._whose)
-        cards = card_states(record, offers, self._whose)
+        now = self._pbx_now()
+        cards = card_states(record, offers, self._whose, now)
+        if (since := undecided_since(record)) and now < since + SENT_ON:
+            self._undecided[record.id] = since + SENT_ON
         changed = [
             who for who in {**shown.cards, **cards} if shown.cards.get(who) != cards.get(who)
         ]

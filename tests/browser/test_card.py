@@ -123,6 +123,20 @@ async def test_a_transfer_takes_the_card_along_exactly_once(room: Room) -> None:
     assert (["k1"], ["k1"]) == (await bo.told("ringing"), await bo.told("answered"))
 
 
+async def test_a_consultation_becomes_the_customers_card_without_a_word(room: Room) -> None:
+    bo = await room.opens(BO)
+    room.it.desk.rings("asked", BO)
+    await expect(bo.cards).to_have_count(1)
+
+    room.it.desk.ends("asked", BO.id, None)
+    room.it.desk.rings("k1", BO, customers=[WANG])
+
+    await expect(bo.cards.locator("h2")).to_have_text("王小明 VIP")
+    await expect(bo.cards).to_have_count(1)
+    await expect(bo.page.locator("cti-agent .over")).to_have_count(0)
+    assert ["asked"] == await bo.told("ended")
+
+
 async def test_a_second_call_stacks_below_and_takes_nothing_away(room: Room) -> None:
     may = await room.opens(MAY)
     talking(room.it)

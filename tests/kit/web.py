@@ -214,7 +214,7 @@ class FakeDesk:
             elif call in cards:
                 self.ends(call, person, "answered_elsewhere", by=by.name)
 
-    def ends(self, call: str, person: str, outcome: str, by: str | None = None) -> None:
+    def ends(self, call: str, person: str, outcome: str | None, by: str | None = None) -> None:
         """End a card on one screen."""
         card = self.screens[person][call]
         self.show(person, card | {"state": "ended", "outcome": outcome, "by": by})

@@ -125,7 +125,8 @@ export class CtiAgent extends LiveElement {
     it.card = card;
     it.overAt = performance.now();
     it.height = this.inside ? this.#row(card.call)?.getBoundingClientRect().height : null;
-    this.said = (words) => `${isolated(title(card, words))}: ${ending(card, words)}`;
+    if (card.outcome !== null) this.said = (words) => `${isolated(title(card, words))}: ${ending(card, words)}`;
+    else if (!this.inside) this.items.delete(card.call); // it turned out to be another call, which has its own card
     this.#tell('ended', card);
   }
 
@@ -207,7 +208,7 @@ export class CtiAgent extends LiveElement {
   #item(it) {
     const { card } = it;
     if (it.overAt !== null) {
-      return html`<li data-call=${card.call}><p class="over"><b><bdi>${title(card, this.words)}</bdi></b> ${ending(card, this.words)}</p></li>`;
+      return html`<li data-call=${card.call}><p class="over"><b><bdi>${title(card, this.words)}</bdi></b> ${card.outcome === null ? nothing : ending(card, this.words)}</p></li>`;
     }
     const facts = { words: this.words, times: this.times, moment: this.moment(), names: this.names, person: this.person };
     return html`<li data-call=${card.call}><article class="card ${card.state}" aria-labelledby="t-${card.call}">
