@@ -133,6 +133,16 @@ def list_commands() -> Built:
     return {"Action": "ListCommands"}
 
 
+def getvar(variable: str) -> Built:
+    """Ask for a global variable, or for a function's value. Needs write `call` or `reporting`."""
+    return {"Action": "Getvar", "Variable": variable}
+
+
+def show_dialplan(context: str) -> Built:
+    """List the lines of a context. Needs write `config` or `reporting`."""
+    return {"Action": "ShowDialPlan", "Context": context}
+
+
 def hangup(channel: str, cause: int | None = None) -> Built:
     """Hang up a channel, by its name. Needs write `system` or `call`."""
     return {

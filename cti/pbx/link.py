@@ -316,7 +316,7 @@ class Link(Manager):  # type: ignore[misc]  # panoramisk has no types
             if self.state.phase == "up":
                 self._say("stopping", "asked to stop")
             with suppress(CtiError):
-                session.send(actions.logoff())
+                session.send(actions.logoff()).future.cancel()  # nobody waits for the goodbye
             session.close()
             await asyncio.wait({session.lost}, timeout=1)
         if not session.lost.done():
