@@ -281,6 +281,19 @@ async def test_the_pages_title_counts_what_rings(room: Room) -> None:
     await expect(may.page).to_have_title("My calls · 小南國")
 
 
+async def test_a_tier_is_shown_in_words(room: Room) -> None:
+    may = await room.opens(MAY, locale="zh-TW")
+    tiers = {"gold": ["金卡"], "GOLD": ["金卡"], "normal": [], None: [], "老會員": ["老會員"]}
+
+    for n, tier in enumerate(tiers):
+        room.it.desk.rings(f"k{n}", MAY, customers=[WANG | {"tier": tier}])
+
+    for n, shown in enumerate(tiers.values()):
+        card = may.page.locator(f'cti-agent li[data-call="k{n}"]')
+        await expect(card.locator("h2")).to_contain_text("王小明")
+        await expect(card.locator(".tier")).to_have_text(shown)
+
+
 async def test_an_estimate_says_that_it_is_one(room: Room) -> None:
     may = await room.opens(MAY)
 

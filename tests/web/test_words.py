@@ -13,6 +13,7 @@ WORDS = Words()
 
 FAMILIES = (
     "fault",
+    "tier",
     "call",
     "card.direction",
     "card.state",

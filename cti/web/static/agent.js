@@ -51,9 +51,10 @@ const look = css`
   .contacts { margin-top: 12px; }
   .contacts h3 { font-size: 12px; }
   .zone { font-weight: 400; }
-  .contacts li { display: grid; grid-template-columns: 92px 84px minmax(0, 1fr) 96px 72px 76px; gap: 0 8px; padding: 4px 0; border-top: 1px solid var(--hair); }
+  .contacts li { display: grid; grid-template-columns: 112px 84px minmax(0, 1fr) 96px 72px 76px; gap: 0 8px; padding: 4px 0; border-top: 1px solid var(--hair); }
   .contacts li:first-child { border-top: 0; }
   .num { text-align: end; white-space: nowrap; }
+  .contacts time { white-space: nowrap; }
   .nums { display: contents; }
   .apart { display: flex; flex-wrap: wrap; gap: 0 12px; }
   .contacts-none { margin-top: 12px; }

@@ -15,7 +15,7 @@ const look = css`
   .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 16px; margin: 12px 0 8px; }
   .figures div { display: flex; flex-direction: column-reverse; justify-content: flex-end; border-top: 2px solid var(--hair); padding-top: 8px; }
   .figures dt { color: var(--soft); font-size: 13px; }
-  .figures dd { font-size: 28px; line-height: 1.2; font-weight: 600; }
+  .figures dd { min-height: 34px; font-size: 28px; line-height: 1.2; font-weight: 600; }
   .figures dd small { font-size: 13px; font-weight: 400; color: var(--soft); white-space: nowrap; }
   .reasons { display: flex; flex-wrap: wrap; gap: 0 16px; font-size: 13px; color: var(--soft); min-height: 20px; }
   .halves { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 4fr); gap: 0 40px; }

@@ -10,6 +10,12 @@ const CONTACTS = 5;
 /** Outside text: cleaned, isolated, in the language of customers' names. */
 const outside = (text, names) => html`<bdi lang=${names || nothing}>${clean(text)}</bdi>`;
 
+/** A customer's tier: our word for a common code, else the house's own; nothing for `normal`. */
+const drawTier = ({ tier }, words, names) => {
+  const text = tier ? (words.texts[`tier.${tier.toLowerCase()}`] ?? tier) : '';
+  return text ? html` <span class="tier">${outside(text, text === tier ? names : '')}</span>` : nothing;
+};
+
 /** The customer that the card is about: chosen, or the only one. */
 export const subject = (card) =>
   card.customers.find((one) => one.id === card.chosen) ??
@@ -73,8 +79,7 @@ const drawRings = (card, n, words) => {
 const drawTitle = (card, words, names) => {
   const customer = subject(card);
   if (!customer) return html`<bdi>${title(card, words)}</bdi>`;
-  const tier = customer.tier ? html` <span class="tier">${outside(customer.tier, names)}</span>` : nothing;
-  return html`${outside(customer.name, names)}${tier}`;
+  return html`${outside(customer.name, names)}${drawTier(customer, words, names)}`;
 };
 
 /** The line below the name: number, company, area; or why nobody was found. */
@@ -120,7 +125,7 @@ const drawChoice = ({ card, choosing, fault }, words, names, on) => {
     const chosen = one.id === card.chosen;
     return html`<li><button class="pick" aria-pressed=${chosen} aria-disabled=${choosing} @click=${() => on.choose(chosen ? null : one.id)}>
       <span class="tick">${chosen ? shape('check') : nothing}</span>
-      <span class="pick-text"><span><b>${outside(one.name, names)}</b>${one.tier ? html` <span class="tier">${outside(one.tier, names)}</span>` : nothing}</span>
+      <span class="pick-text"><span><b>${outside(one.name, names)}</b>${drawTier(one, words, names)}</span>
         <span class="apart soft">${[one.company, one.area, ...one.phones.filter((phone) => phone !== card.number)].filter(Boolean).map((part) => html`<span>${outside(part, names)}</span>`)}</span></span>
       <span class="pick-word soft">${words.say(chosen ? 'card.chosen' : 'card.choose')}</span>
     </button></li>`;
