@@ -147,9 +147,9 @@ class App:
             await self.desk.count_day()
             self.url = await _listen(runner, self.settings)
             running = self._start(tasks)
-            log.info("cti_started", url=self.url, pbxs=[pbx.name for pbx in self.settings.pbx])
-            self.ready.set()
             with _signals(self.stop):
+                log.info("cti_started", url=self.url, pbxs=[pbx.name for pbx in self.settings.pbx])
+                self.ready.set()
                 await self._stop.wait()
             await self._wind_down(running)
 
