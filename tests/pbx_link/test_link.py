@@ -1,6 +1,7 @@
 """The link: up, down, refused, half-open, cut anywhere, and back again."""
 
 import asyncio
+import gc
 import shutil
 import ssl
 import subprocess
@@ -47,6 +48,21 @@ async def test_the_acting_session_asks_for_no_events() -> None:
     assert login["events"] == ["off"]
     assert heard.names == []
     assert fake.times("CoreSettings") == 0
+
+
+async def test_a_goodbye_that_is_not_answered_leaves_no_error_behind() -> None:
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(str(fault)))
+    async with FakeAmi() as fake:
+        link, states, _ = new_link(fake)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(link.run())
+            await states.reach("up")
+            fake.silent = True
+            task.cancel()
+    gc.collect()
+
+    assert faults == []
 
 
 async def test_a_link_that_is_cancelled_logs_off_too() -> None:

@@ -283,8 +283,7 @@ def may_do(answer: Answer) -> list[Point]:
             state="wrong",
             found=f"the account may {', '.join(seen)}",
             why=danger,
-            todo=f"manager.conf: take `{classes}` from write, which is originate,call,agent,"
-            "reporting",
+            todo=f"manager.conf: write = originate,call,agent,reporting; not {classes}",
         )
         for classes, actions, danger in FORBIDDEN
         if (seen := [action for action in actions if action.lower() in offered])
@@ -298,7 +297,7 @@ def may_do(answer: Answer) -> list[Point]:
 def _used(use: Use, offered: bool) -> Point:
     key, what = f"write.{use.action}", use.action
     if offered:
-        return good(key, what, "may")
+        return good(key, what, "allowed")
     if use.optional:
         return unseen(key, what, use.optional)
     todo = f"manager.conf: add `{use.classes}` to write" if use.classes else ""
@@ -308,7 +307,7 @@ def _used(use: Use, offered: bool) -> Point:
         key=key,
         what=what,
         state="missing",
-        found="may not",
+        found="not allowed",
         why=use.without,
         todo=todo or "look into the PBX's log: Asterisk always offers this action",
     )
@@ -465,7 +464,7 @@ def people(asked: Collection[str], known: Collection[str]) -> Point:
     key, what = "dial.people", "people's phones"
     if not known:
         return unseen(key, what, "the PBX told no devices")
-    if strangers := sorted(set(asked) - set(known)):
+    if strangers := sorted(name for name in set(asked) - set(known) if name.startswith("PJSIP/")):
         return Point(
             key=key,
             what=what,
@@ -474,7 +473,7 @@ def people(asked: Collection[str], known: Collection[str]) -> Point:
             why="calls on the real phone of these people are nobody's: no pop",
             todo="cti user device NUMBER PBX:PJSIP/NAME, with the endpoint's name on this PBX",
         )
-    return good(key, what, f"{len(set(asked))}, all known to the PBX")
+    return good(key, what, f"{len(set(asked))}, none unknown to the PBX")
 
 
 def _some(names: Collection[str]) -> str:

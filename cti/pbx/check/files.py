@@ -181,12 +181,8 @@ def shipped_guard() -> asked.Guard:
     return conf.dialplan(conf.read(shipped.config() / "asterisk/extensions.conf"), GUARD)
 
 
-def points(folder: Path, settings: PbxSettings, running: str) -> list[Point]:
-    """Judge the files in a folder; `running` is the systemname that the PBX told, if it did.
-
-    Raises `ConfigError` (asterisk_etc).
-    """
-    etc = Etc(folder)
+def points(etc: Etc, settings: PbxSettings, running: str) -> list[Point]:
+    """Judge the files; `running` is the systemname that the PBX told, if it did."""
     found = [
         *account.points(etc.manager, settings),
         *(_setting(etc, setting) for setting in SETTINGS),

@@ -27,8 +27,14 @@ AREAS: Final = {
     "conf": "Configuration files",
 }
 NOT_OVER_AMI: Final = "not visible over AMI"
+_VERDICTS: Final = (
+    "Nothing wrong was found",
+    "This PBX needs attention",
+    "cti cannot log in to this PBX",
+)
 _NO_ENTRY: Final = ("link.reachable", "link.login")
 _WIDEST: Final = 34
+_WEIGHT: Final[dict[State, int]] = {"unseen": 0, "ok": 1, "wrong": 2, "missing": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +81,13 @@ def unseen(key: str, what: str, found: str = NOT_OVER_AMI) -> Point:
 def merged(asked: Sequence[Point], read: Sequence[Point]) -> list[Point]:
     """Put what was asked and what was read in files together, each key once.
 
-    What was asked of the PBX counts, unless it could not be seen there. Points stand by area.
+    Of two that differ the worse counts: what a file says may not be in force yet, and what is in
+    force may not outlive a reload. Points stand by area.
     """
     found = {point.key: point for point in read}
     for point in asked:
-        if point.state != "unseen" or point.key not in found:
+        other = found.get(point.key)
+        if other is None or _WEIGHT[point.state] >= _WEIGHT[other.state]:
             found[point.key] = point
     order = {key: place for place, key in enumerate(dict.fromkeys(p.key for p in [*asked, *read]))}
     areas = list(AREAS)
@@ -116,12 +124,6 @@ def summary(points: Sequence[Point]) -> str:
     count = {state: sum(point.state == state for point in points) for state in WORDS}
     figures = f"{count['ok']} ok, {count['wrong']} wrong, {count['missing']} missing"
     figures += f", {count['unseen']} not seen"
-    match exit_code(points):
-        case 2:
-            return f"cti cannot log in to this PBX: {figures}."
-        case 1:
-            return f"This PBX needs attention: {figures}."
-        case _ if any(point.found == NOT_OVER_AMI for point in points):
-            return f"Nothing wrong was found: {figures}; --asterisk-etc DIR shows more."
-        case _:
-            return f"Nothing wrong was found: {figures}."
+    if any(point.found == NOT_OVER_AMI for point in points):
+        figures += "; --asterisk-etc DIR shows more"
+    return f"{_VERDICTS[exit_code(points)]}: {figures}."

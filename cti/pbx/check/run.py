@@ -100,7 +100,7 @@ async def check(
     No point holds a secret or the systemname. Raises `ConfigError`: secret_file, tls_ca,
     asterisk_etc.
     """
-    secret = settings.read_secret()
+    secret, folder = settings.read_secret(), files.Etc(etc) if etc else None
     visit = Visit(settings, clock, say, try_guard=try_guard, devices=devices)
     async with visit.linked("listen") as (listen, state):
         if state.phase == "up":
@@ -111,8 +111,11 @@ async def check(
             await _converse(visit, listen, listen_for, enough or asyncio.Event())
         else:
             visit.points.append(_no_entry(state))
-    read = files.points(etc, settings, visit.systemname) if etc else files.not_given()
-    found = merged(visit.points, read if etc or state.phase == "up" else [])
+    if folder:
+        read = files.points(folder, settings, visit.systemname)
+    else:
+        read = files.not_given() if state.phase == "up" else []
+    found = merged(visit.points, read)
     never = (secret, settings.systemname.get_secret_value(), visit.systemname)
     return [
         point.hidden([text for text in never if len(text) >= SHORTEST_HIDDEN]) for point in found
@@ -201,7 +204,9 @@ async def _converse(
             tried = await _try_guard(visit, desk)
         if listen_for and not enough.is_set():
             seconds = f"{listen_for.total_seconds():g} s"
-            visit.say(f"Listening to {visit.settings.name} for {seconds}: {heard.RING}.")
+            visit.say(
+                f"Listening to {visit.settings.name} for {seconds}: {heard.RING} (Ctrl-C: enough)."
+            )
         with suppress(TimeoutError):
             async with asyncio.timeout(listen_for.total_seconds()):
                 await enough.wait()

@@ -1,16 +1,22 @@
 """What can be asked of the simulated PBX? The actions that the product uses, and their answers."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from cti import shipped
+from cti.pbx import conf
 from cti.pbx.simulator.ami import AMI_VERSION, Action, Desk, Request, Session
 from cti.pbx.simulator.channels import Board, Channel, Headers, Queue
 from cti.pbx.simulator.time import SECOND, Timeline
 from cti.pbx.simulator.words import Killed, Moved, Order
 
 VERSION: Final = "22.10.1"
+GUARD: Final = "cti-dial"
+Dialplan = Mapping[str, Sequence[tuple[str, str, str, str]]]
+"""By context: extension, label, application, data."""
 FORBIDDEN_APPLICATIONS: Final = re.compile(
     r"(trysystem|system|exec|agi|externalivr|mixmonitor|eval|shell|curl|db)", re.IGNORECASE
 )
@@ -18,12 +24,25 @@ NOT_PLAYED: Final = {
     "Command": ("Execute Asterisk CLI Command.", ("command",)),
     "DBDel": ("Delete DB entry.", ("system",)),
     "DBPut": ("Put DB entry.", ("system",)),
+    "GetConfig": ("Retrieve configuration.", ("system", "config")),
+    "MixMonitorMute": ("Mute / unMute a Mixmonitor recording.", ("system", "call")),
+    "UpdateConfig": ("Update basic configuration.", ("config",)),
     "Filter": ("Dynamically add filters for the current manager session.", ("system",)),
     "MixMonitor": ("Record a call and mix the audio during the recording.", ("system",)),
     "Reload": ("Send a reload event.", ("system", "config")),
     "UserEvent": ("Send an arbitrary event.", ("user",)),
 }
 """Known to ListCommands, so that an account with too many rights can be seen; they do nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What the PBX says of itself. Without a `dialplan` it is the shipped guard."""
+
+    systemname: str = ""
+    version: str = VERSION
+    dialplan: Dialplan | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Answers:
@@ -34,13 +53,13 @@ class Answers:
         board: Board,
         time: Timeline,
         *,
-        systemname: str,
+        about: About,
         trunk: str,
         booted: int,
         dial: Callable[[Order], None],
     ) -> None:
         self._board, self._time, self._dial = board, time, dial
-        self._systemname, self._trunk = systemname, trunk
+        self._about, self._trunk = about, trunk
         self._booted = booted
 
     def teach(self, desk: Desk) -> None:
@@ -57,6 +76,7 @@ class Answers:
                 self._devices, "List the current known device states.", ("call", "reporting")
             ),
             "Events": Action(Session.choose_events, "Control Event Flow."),
+            "Getvar": Action(self._variable, "Gets a variable.", ("call", "reporting")),
             "Hangup": Action(self._hangup, "Hangup channel.", ("system", "call")),
             "ListCommands": Action(_commands(desk), "List available manager commands."),
             "Login": Action(Session.login, "Login Manager."),
@@ -68,6 +88,7 @@ class Answers:
             "QueueStatus": Action(self._queues, "Show queue status."),
             "QueueSummary": Action(self._summary, "Show queue summary."),
             "Redirect": Action(self._redirect, "Redirect (transfer) a call.", calling),
+            "ShowDialPlan": Action(self._shown, "Show dialplan.", ("config", "reporting")),
             "Status": Action(self._status, "List channel status.", ("system", "call", "reporting")),
         }.items():
             desk.learn(name, action)
@@ -86,8 +107,8 @@ class Answers:
             request,
             "Success",
             ("AMIversion", AMI_VERSION),
-            ("AsteriskVersion", VERSION),
-            ("SystemName", self._systemname),
+            ("AsteriskVersion", self._about.version),
+            ("SystemName", self._about.systemname),
             ("CoreMaxCalls", "0"),
             ("CoreMaxLoadAvg", "0.000000"),
             ("CoreRunUser", ""),
@@ -172,7 +193,7 @@ class Answers:
     def _devices(self, session: Session, request: Request) -> None:
         items: list[tuple[str, Headers]] = [
             ("DeviceStateChange", [("Device", device), ("State", state)])
-            for device, state in self._board.states()
+            for device, state in ({self._trunk: "NOT_INUSE"} | dict(self._board.states())).items()
         ]
         message = "Device State Changes will follow"
         session.answer_list(request, message, items, "DeviceStateListComplete")
@@ -265,6 +286,35 @@ class Answers:
             items = [("DBGetResponse", headers)]
             message, complete = "Result will follow", "DBGetComplete"
             session.answer_list(request, message, items, complete, marked_last=True)
+
+    def _variable(self, session: Session, request: Request) -> None:
+        name = request.first("Variable")
+        value = self._about.variables.get(name, "")
+        session.answer(request, "Success", ("Variable", name), ("Value", value))
+
+    def _shown(self, session: Session, request: Request) -> None:
+        context = request.first("Context")
+        dialplan = _shipped() if self._about.dialplan is None else self._about.dialplan
+        if context not in dialplan:
+            session.refuse(request, f"Did not find context {context}")
+            return
+        lines: list[tuple[str, Headers]] = [
+            (
+                "ListDialplan",
+                [
+                    ("Context", context),
+                    ("Extension", exten),
+                    *([("ExtensionLabel", label)] if label else []),
+                    ("Priority", str(priority)),
+                    ("Application", application),
+                    ("AppData", data),
+                    ("Registrar", "pbx_config"),
+                ],
+            )
+            for priority, (exten, label, application, data) in enumerate(dialplan[context], 1)
+        ]
+        message = "DialPlan list will follow"
+        session.answer_list(request, message, lines, "ShowDialPlanComplete")
 
     # Acting
 
@@ -369,6 +419,11 @@ class Answers:
     def _duration(self, channel: Channel) -> str:
         seconds = (self._time.at - channel.born) // SECOND
         return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _shipped() -> Dialplan:
+    extensions = conf.read(shipped.config() / "asterisk/extensions.conf")
+    return {GUARD: conf.dialplan(extensions, GUARD)}
 
 
 def _commands(desk: Desk) -> Callable[[Session, Request], None]:

@@ -40,6 +40,8 @@ class Account:
     secret: str
     read: frozenset[str]
     write: frozenset[str]
+    multiple: bool = True
+    """Whether it may have several sessions at once (allowmultiplelogin)."""
 
 
 class Request:
@@ -100,6 +102,10 @@ class Desk:
     def learn(self, name: str, action: Action) -> None:
         """Add an action."""
         self.actions[name.lower()] = (name, action)
+
+    def inside(self, account: Account) -> bool:
+        """Tell whether an account has a session."""
+        return any(session.account is account for session in self.sessions)
 
     def tell(self, event: str, klass: str, headers: Headers) -> None:
         """Send an event to every session whose mask has its class."""
@@ -202,10 +208,10 @@ class Session(asyncio.Protocol):
         secret = request.first("Secret").encode()
         right = hmac.compare_digest(secret, account.secret.encode() if account else b"")
         if account is None or not right:
-            log.info("simulated_pbx_refused_login")
-            self._calm()
-            loop = asyncio.get_running_loop()
-            self._alarm = loop.call_later(self._desk.refuse_after_s, self._refused, request)
+            self._refuse_later(request, "Authentication failed")
+            return
+        if not account.multiple and self._desk.inside(account):
+            self._refuse_later(request, "Login Already In Use")
             return
         self._calm()
         self.account = account
@@ -247,8 +253,14 @@ class Session(asyncio.Protocol):
         read = self.account.read if self.account else frozenset[str]()
         return read & names
 
-    def _refused(self, request: Request) -> None:
-        self.refuse(request, "Authentication failed")
+    def _refuse_later(self, request: Request, why: str) -> None:
+        log.info("simulated_pbx_refused_login", why=why)
+        self._calm()
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_later(self._desk.refuse_after_s, self._refused, request, why)
+
+    def _refused(self, request: Request, why: str) -> None:
+        self.refuse(request, why)
         self.close()
 
     def _calm(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Literal, Self
 import structlog
 
 from cti.clock import Clock, SystemClock
-from cti.pbx.simulator.actions import Answers
+from cti.pbx.simulator.actions import VERSION, About, Answers, Dialplan
 from cti.pbx.simulator.ami import Account, Desk, Session
 from cti.pbx.simulator.calls import Call
 from cti.pbx.simulator.channels import Board, Channel, Headers, Member, Queue
@@ -191,9 +191,15 @@ class Simulator:
         host: str = "127.0.0.1",
         port: int = 0,
         refuse_after_s: float = 1.0,
+        version: str = VERSION,
+        dialplan: Dialplan | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.host, self.port, self.systemname = host, port, systemname
         self.time = Timeline(clock or SystemClock(), speed)
+        self._about = About(
+            systemname=systemname, version=version, dialplan=dialplan, variables=variables or {}
+        )
         self._timestamps, self._trunk, self._records = timestamps, trunk, records
         self._queues, self._lines = tuple(queues), dict(lines)
         self._phones = {number: Phone(self, number) for number in phones}
@@ -385,7 +391,7 @@ class Simulator:
         answers = Answers(
             self.board,
             self.time,
-            systemname=self.systemname,
+            about=self._about,
             trunk=self._trunk,
             booted=self._booted,
             dial=self._dial,
