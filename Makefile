@@ -24,9 +24,9 @@ DEMO_asterisk := --config data/lab/cti.toml --ring-command "$(BIN)/python -m tes
 demo: setup
 	@$(BIN)/cti demo --port $(PORT) $(DEMO_$(PBX))
 
-# let a customer of the running demo ring at once
+# let a customer of the running demo ring at once; NUMBER says who, or `anonymous`
 ring: setup
-	@$(BIN)/cti demo ring
+	@$(BIN)/cti demo ring $(NUMBER)
 
 lint: setup
 	$(BIN)/ruff format --check .

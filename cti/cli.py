@@ -162,6 +162,7 @@ def reconcile(
 @app.command
 def demo(
     what: Annotated[str, Parameter(help="`ring`: let a customer of the running demo ring.")] = "",
+    number: Annotated[str, Parameter(help="Who rings; `anonymous`: number withheld.")] = "",
     *,
     port: int = 8080,
     data: Path = Path("data/demo"),
@@ -187,7 +188,7 @@ def demo(
     from cti import log
 
     if what == "ring":
-        return _say([asyncio.run(demonstration.ring_now(data)).strip()])
+        return _say([asyncio.run(demonstration.ring_now(data, number)).strip()])
     if what:
         raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
     log.configure("console", "warning")

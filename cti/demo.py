@@ -6,6 +6,7 @@ password that others know.
 
 import asyncio
 import contextlib
+import re
 import secrets
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -37,6 +38,10 @@ LINK_FOR: Final = timedelta(hours=12)
 TOKEN_FILE: Final = "demo.token"  # noqa: S105  a file's name
 PHONES: Final = ("6001", "6002", "6003")
 LINE: Final = "4000"
+ANSWERED_AFTER: Final = (8.0, 13.0)
+"""Seconds, long enough to look at the pop: at the third ring, or the fifth with its apology."""
+WITHHELD: Final = "anonymous"
+CALLER: Final = re.compile(rf"\+?[0-9]{{0,20}}|{WITHHELD}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,8 @@ CUSTOMERS: Final = (
 STRANGERS: Final = (Guest(number="17700177008"), Guest(number="15000150009", name="HE LEI"))
 
 
-Ring = Callable[[], None]
-"""Lets a customer ring at once."""
+Ring = Callable[[str], None]
+"""Lets a customer ring at once: the one with this number, `anonymous`, or "" for anybody."""
 Live = Callable[[], Coroutine[None, None, None]]
 """Lets customers ring now and then, until cancelled."""
 
@@ -123,14 +128,25 @@ async def serve(
                 others.cancel()
 
 
-async def ring_now(data: Path) -> str:
-    """Ask a running demo to let a customer ring; give what it says. Raises `ConfigError`."""
+async def ring_now(data: Path, number: str = "") -> str:
+    """Ask a running demo to let a customer ring; give what it says.
+
+    `number` says who, `anonymous` somebody who withholds it. Raises `ConfigError`.
+    """
+    if not CALLER.fullmatch(number):
+        raise ConfigError(
+            f"nobody rings from {number!r}",
+            f"give digits, {WITHHELD}, or nothing: then somebody rings",
+            code="demo_number",
+        )
     try:
         url = (data / "demo.url").read_text(encoding="ascii")
         token = (data / TOKEN_FILE).read_text(encoding="ascii")
         async with (
             ClientSession(timeout=ClientTimeout(total=5)) as session,
-            session.post(f"{url}/demo/ring", headers={"X-Demo-Token": token}) as answer,
+            session.post(
+                f"{url}/demo/ring", params={"number": number}, headers={"X-Demo-Token": token}
+            ) as answer,
         ):
             if answer.status == 200:
                 return await answer.text()
@@ -246,7 +262,10 @@ def _ringer(ring: Ring, token: str) -> Callable[[web.Request], Awaitable[web.Str
         given = request.headers.get("X-Demo-Token", "")
         if not secrets.compare_digest(given.encode(), token.encode()):
             raise web.HTTPForbidden
-        ring()
+        number = request.query.get("number", "")
+        if not CALLER.fullmatch(number):
+            raise web.HTTPBadRequest
+        ring(number)
         return web.Response(text="A customer rings.\n")
 
     return handler
@@ -257,39 +276,46 @@ def _simulated(simulator: Simulator) -> tuple[Ring, Live]:
     guests = [Guest(number=made.number) for made in CUSTOMERS] + list(STRANGERS)
     day = Day(guests, lines=[LINE], phones=PHONES, every=40)
 
-    def now() -> None:
-        guest = chance.choice(guests)
+    def now(number: str) -> None:
+        known = [guest for guest in guests if guest.number == number]
+        guest = chance.choice(known or ([Guest(number=number)] if number else guests))
         order = chance.sample(PHONES, len(PHONES))
+        quick = chance.choice(ANSWERED_AFTER)
         habits = {
-            f"PJSIP/{phone}": Habit(does="answers", after=13.0 + 4 * place)
+            f"PJSIP/{phone}": Habit(does="answers", after=quick + 4 * place)
             for place, phone in enumerate(order)
         }
-        simulator.begin_call(guest.number, guest.name, LINE, patience=60, talk=25, habits=habits)
+        shown = None if number == WITHHELD else guest.number
+        simulator.begin_call(shown, guest.name, LINE, patience=60, talk=25, habits=habits)
 
     return now, lambda: day.live(simulator)
 
 
 def _commanded(command: str) -> tuple[Ring, Live]:
-    """Ring by a command of the lab, at once and now and then."""
-    wanted = asyncio.Event()
+    """Ring by a command of the lab, at once and now and then; calls may overlap."""
+    wanted = asyncio.Queue[str]()
 
     async def live() -> None:
         chance = Random()  # noqa: S311  play, not secrets
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(chance.uniform(20, 60)):
-                    await wanted.wait()
-            wanted.clear()
-            guest = chance.choice(CUSTOMERS)
-            arguments = [*shlex.split(command), "--number", guest.number]
-            process = await asyncio.create_subprocess_exec(
-                *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-            )
-            _, said = await process.communicate()
-            if process.returncode:
-                log.warning("demo_ring_failed", said=said.decode("utf-8", "replace")[-300:])
+        async with asyncio.TaskGroup() as calls:
+            while True:
+                number = ""
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(chance.uniform(20, 60)):
+                        number = await wanted.get()
+                number = number or chance.choice(CUSTOMERS).number
+                calls.create_task(_call([*shlex.split(command), "--number", number]), name="call")
 
-    return wanted.set, live
+    return wanted.put_nowait, live
+
+
+async def _call(words: Sequence[str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    if process.returncode:
+        log.warning("demo_ring_failed", said=said.decode("utf-8", "replace")[-300:])
 
 
 def _tell(
@@ -302,6 +328,7 @@ def _tell(
     for person, token in links:
         say(f"    {person.role.value:<10} {person.name:<12} {url}/login/link/{token}")
     say("  Customers ring now and then. Let one ring at once, from a second terminal:")
-    say("    make ring     (or: cti demo ring)")
+    say("    make ring                        (or: cti demo ring)")
+    say("    make ring NUMBER=13600136003     a number that two customers share")
     say("  Stop with Ctrl-C.")
     say("")
