@@ -189,7 +189,7 @@ def _two(own: Section, general: Section) -> Point:
         state="wrong",
         found="allowmultiplelogin = no in manager.conf",
         why=asked.ONE_SESSION,
-        todo="manager.conf: allowmultiplelogin = yes in [general], then `manager reload`",
+        todo="manager.conf: allowmultiplelogin = yes in the account itself, then `manager reload`",
     )
 
 

@@ -31,7 +31,7 @@ from cti.settings import PbxSettings, Settings
 
 WITHIN: Final = timedelta(seconds=10)
 LISTEN_FOR: Final = timedelta(seconds=15)
-GUARD_WITHIN: Final = 5.0
+GUARD_WITHIN: Final = 3.0
 PINGS: Final = 3
 NOWHERE: Final = "00"
 """What the guard is asked to dial by `try_guard`. It has no attempt, so the guard refuses."""
@@ -241,7 +241,7 @@ def _two(state: LinkState) -> Point:
         state="wrong",
         found=clean(state.reason, 600).partition(". ")[0],
         why=asked.ONE_SESSION,
-        todo="manager.conf: allowmultiplelogin = yes in [general], then `manager reload`",
+        todo="manager.conf: allowmultiplelogin = yes in the account itself, then `manager reload`",
     )
 
 
