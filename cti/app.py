@@ -16,7 +16,7 @@ from cti import house_file
 from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import KEPT, Desk, Found, Turn
-from cti.calls.store import CallStore, Told
+from cti.calls.store import Batch, CallStore, Told
 from cti.calls.switchboard import Item, Switchboard
 from cti.clock import Clock, SystemClock
 from cti.customers.rules import Number
@@ -60,13 +60,16 @@ class Line:
 class Kept:
     """What the desk asks of the stores (`cti.calls.desk.Kept`)."""
 
-    def __init__(self, calls: CallStore, clock: Clock) -> None:
+    def __init__(
+        self, calls: CallStore, clock: Clock, put: Callable[[Sequence[Item]], None]
+    ) -> None:
         self.day, self.choose = calls.day, calls.choose
-        self._calls, self._clock = calls, clock
+        self._clock, self._put = clock, put
 
-    async def tell(self, people: Sequence[str], call: str) -> Told:
-        """Store hints about a call, now."""
-        return await self._calls.tell(people, call, self._clock.now())
+    def tell(self, people: Sequence[str], call: str) -> None:
+        """Let hints about a call be stored after all that was put before: numbers keep order."""
+        tell = [(who, call) for who in people]
+        self._put([(Batch(at=self._clock.now(), tell=tell), Turn())])
 
 
 class Callers:
@@ -131,7 +134,7 @@ class App:
             clock=self.clock,
             house=self.house,
             directory=await self.people.directory(),
-            kept=Kept(self.calls, self.clock),
+            kept=Kept(self.calls, self.clock, lambda items: self.writer.put(items)),
             epoch=await self.calls.epoch(new_id(self.clock.now())),
             last_seq=told[-1][0] if told else 0,
             told=told,
@@ -206,7 +209,7 @@ class App:
             wanted=wanted,
             aside=aside,
         )
-        switchboard.resume(await self.calls.live(pbx.name))
+        switchboard.resume(await self.calls.live(pbx.name), await self.calls.open_gap(pbx.name))
         return Line(listen, act, switchboard)
 
     def _link_state(self, switchboard: Switchboard, state: LinkState) -> None:
@@ -224,6 +227,8 @@ class App:
 
     def _trouble(self, fault: StoreUnavailable) -> None:
         log.error("records_wait_in_memory", code=fault.code)
+        for _, turn in self.writer.pending():
+            self.desk.show_unstored(turn)
 
     def _measure(self) -> None:
         self.registry.register(

@@ -185,19 +185,20 @@ class Book:
         """
         for text in texts:
             try:
-                call, self.boot = load(text, self._born + 1)
-            except (ValueError, KeyError, TypeError) as fault:
+                call, boot = load(text, self._born + 1)
+                unseen = call.open_legs > 0
+                call.blind_open |= unseen and self._judge(call).outcome is None
+                call.blind |= unseen
+            except (ValueError, LookupError, TypeError, AttributeError) as fault:
                 self._todo.append(Note(text=f"a stored call could not be read back: {fault!r}"))
                 continue
+            self.boot = boot
             self._born += 1
             self._calls[call.id] = call
             self._legs |= call.legs
             self._named |= dict.fromkeys(call.names, call)
             if call.quiet:
                 self._closing[call.id] = self._seq
-            if call.open_legs:
-                call.blind_open = call.blind_open or self._judge(call).outcome is None
-                call.blind = True
         return self._done()
 
     def settle(self) -> list[Effect]:
@@ -463,7 +464,6 @@ class Book:
         return abs(self._now - call.quiet.order) >= SETTLE
 
     def _close(self, call: Call) -> None:
-        record = self._judge(call, over=True)
         self._closing.pop(call.id, None)
         del self._calls[call.id]
         for name in call.names:
@@ -473,7 +473,7 @@ class Book:
             self._legs.pop(leg, None)
         while len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        self._todo.append(Close(record=record))
+        self._todo.append(Close(record=self._judge(call, over=True)))
 
     def _judge(self, call: Call, *, over: bool = False) -> CallRecord:
         return judge(call, self.house, self._is_trunk, pbx=self.pbx, boot=self.boot, over=over)

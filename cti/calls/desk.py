@@ -8,7 +8,7 @@ waiting; a hint that it missed is asked for again by number.
 import asyncio
 import contextlib
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -24,7 +24,7 @@ from cti.calls.record import CallRecord, Direction, State
 from cti.calls.store import Contact, Day, Told
 from cti.clock import Clock
 from cti.customers.rules import Customer, Number
-from cti.errors import CtiError, Refused
+from cti.errors import CtiError, Refused, StoreUnavailable
 from cti.house import House
 from cti.log import clean
 from cti.people.rules import Directory, Person, Right
@@ -87,8 +87,11 @@ class Kept(Protocol):
         """Tie a call to a customer; see `CallStore.choose`."""
         ...
 
-    async def tell(self, people: Sequence[str], call: str) -> Told:
-        """Store hints for these people about a call; give their numbers."""
+    def tell(self, people: Sequence[str], call: str) -> None:
+        """Let hints for these people about a call be stored, and shown in their turn.
+
+        Raises `StoreUnavailable` (store_full).
+        """
         ...
 
 
@@ -189,8 +192,7 @@ class Desk:
         await self._kept.choose(call, customer)
         live.chosen = customer
         log.info("customer_chosen", call=call, person=person.id, customer=customer)
-        people = [someone for someone, card in live.update.cards.items() if card.state != "ended"]
-        self._tell(await self._kept.tell(people, call))
+        self._kept.tell(_open_for(live.update), call)
         self._board_dirty.set()
 
     def chosen(self, call: str) -> str | None:
@@ -245,12 +247,19 @@ class Desk:
         Its hints have no number; they come again, numbered, when the store is back.
         """
         for update in turn.updates:
-            live = self._put(update, _ready(update.found))
-            for who in live.update.cards:
-                self._bus.publish(
-                    Push(audience=audience_of(who), kind="card", call=update.record.id)
-                )
+            if update.found is not None and not update.found.done():
+                self._look_later(update, update.found)
+            self._put(update, _ready(update.found))
+            self._hint(update.cards, update.record.id)
+        for call in turn.gone:
+            if live := self._live.get(call):
+                self._merged(call)
+                self._hint(live.update.cards, call)
         self._board_dirty.set()
+
+    def _hint(self, people: Iterable[str], call: str) -> None:
+        for who in people:
+            self._bus.publish(Push(audience=audience_of(who), kind="card", call=call))
 
     async def show_board(self, pause: float = 0.5, at_least: float = 5.0) -> None:
         """Tell the boards, for ever: of changes at once but `pause` seconds apart. One task.
@@ -284,9 +293,31 @@ class Desk:
             try:
                 async with asyncio.timeout(LOOK_WITHIN):
                     found = await asyncio.shield(update.found)
-            except (TimeoutError, CtiError):
+            except TimeoutError:
                 log.warning("customer_lookup_late", call=update.record.id)
+                self._look_later(update, update.found)
+            except CtiError as fault:
+                log.warning("customer_lookup_failed", call=update.record.id, why=str(fault))
         self._put(update, found)
+
+    def _look_later(self, update: Update, found: asyncio.Future[Found]) -> None:
+        """Show what is found of a caller when it comes at last."""
+        call = update.record.id
+
+        def came(looked: asyncio.Future[Found]) -> None:
+            live, now = self._live.get(call), _ready(looked)
+            if live is None or now is None or live.found is now:
+                return
+            live.found = now
+            people = _open_for(live.update)
+            self._hint(people, call)
+            self._board_dirty.set()
+            try:
+                self._kept.tell(people, call)
+            except StoreUnavailable as fault:
+                log.warning("hint_not_stored", call=call, why=fault.what)
+
+        found.add_done_callback(came)
 
     def _merged(self, call: str) -> None:
         """Take a call away that turned out to be another: its cards end without a word."""
@@ -432,6 +463,11 @@ class Desk:
 def may_see_board(who: Person) -> bool:
     """Tell whether somebody may see all calls (requirement section 22.4)."""
     return who.may(Right.BOARD)
+
+
+def _open_for(update: Update) -> list[str]:
+    """Give the people who have a card of a call on their screens."""
+    return [who for who, card in update.cards.items() if card.state != "ended"]
 
 
 def _ready(found: asyncio.Future[Found] | None) -> Found | None:

@@ -302,6 +302,18 @@ class CallStore:
             )
             return [row.evidence for row in found]
 
+    async def open_gap(self, pbx: str) -> Gap | None:
+        """Give the gap of a PBX that was open when we stopped, if there is one."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(gaps)
+                .where(gaps.c.pbx == pbx, gaps.c.back_at.is_(None))
+                .order_by(gaps.c.lost_at.desc())
+                .limit(1)
+            )
+            row = found.first()
+        return Gap(**row._mapping) if row else None
+
     async def contacts(self, number: str, but: str, limit: int = 5) -> list[Contact]:
         """Give the last calls of a number that are over, newest first, without call `but`."""
         async with self._db.read() as conn:
@@ -363,11 +375,6 @@ class CallStore:
             counted=sum(row.known or 0 for row in answered),
             by_reason={row.reason: row.n for row in missed if row.reason},
         )
-
-    async def tell(self, people: Sequence[str], call: str, at: datetime) -> Told:
-        """Store hints for these people about a call; give their numbers."""
-        async with self._db.write() as conn:
-            return await self._tell(conn, [(at, who, call) for who in people])
 
     async def epoch(self, fresh: str) -> str:
         """Give the name of this numbering; `fresh` becomes it in a new database."""

@@ -36,6 +36,8 @@ from cti.pbx.translate import translate
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE: Final = 2_000
+"""So many frames become one batch at the most, or a read's worth more."""
 TICK: Final = 0.5
 """Seconds after which time is told to the book when nothing else happens."""
 AGAIN: Final = timedelta(seconds=5)
@@ -81,6 +83,19 @@ class _Shown:
     raw: str | None
     found: asyncio.Future[Found] | None
     cards: dict[str, CardState] = field(default_factory=dict)
+    beside: tuple[object, ...] = ()
+    """What all its cards show besides."""
+
+    def change(self, cards: dict[str, CardState], beside: tuple[object, ...]) -> list[str]:
+        """Take what is decided now; give the people whose screens must look again."""
+        before, self.cards = self.cards, cards
+        same, self.beside = beside == self.beside, beside
+        return [
+            who
+            for who in {**before, **cards}
+            if before.get(who) != (card := cards.get(who))
+            or not (same or card is None or card.state == "ended")
+        ]
 
 
 class Switchboard:
@@ -120,11 +135,12 @@ class Switchboard:
             return
         self._up = state.phase == "up"
         self._markers.append(_Marker(self.inbox.given, state))
-        if self._tick is not None:
+        if self._tick is not None and not self._tick.expired():
             self._tick.reschedule(asyncio.get_running_loop().time())
 
-    def resume(self, evidence: Iterable[str]) -> None:
-        """Go on with the calls that were live when the program stopped."""
+    def resume(self, evidence: Iterable[str], gap: Gap | None = None) -> None:
+        """Go on with the calls that were live when the program stopped, and with its open gap."""
+        self._gap = gap
         self._perform(self.book.resume(evidence), resumed=True)
 
     async def run(self) -> None:
@@ -136,20 +152,21 @@ class Switchboard:
                 self._markers.popleft()
                 await self._link_changed(marker.state)
             else:
-                self.hear(await self._frames(marker))
+                self.hear(await self._frames())
             if self._owed_from and self._clock.now() - self._owed_from >= AGAIN:
                 await self._resync(patience=timedelta())
 
-    async def _frames(self, marker: _Marker | None) -> list[Frame]:
+    async def _frames(self) -> list[Frame]:
         """Take what has gathered, up to a marker; nothing when time passed or a marker came."""
-        most = marker.place - self.inbox.taken if marker else 2_000
         try:
             async with asyncio.timeout(TICK) as self._tick:
-                return await self.inbox.take(most)
+                await self.inbox.some()
         except TimeoutError:
             return []
         finally:
             self._tick = None
+        marker = self._markers[0] if self._markers else None
+        return self.inbox.take_now(marker.place - self.inbox.taken if marker else AT_ONCE)
 
     def hear(self, frames: Sequence[Frame]) -> None:
         """Hear frames and do what follows, as one batch. One bad frame costs itself."""
@@ -166,7 +183,7 @@ class Switchboard:
                 self.inbox.aside.put("handler", frame.payload)
         if frames:
             self._keep_time(last, frames[-1].arrived, len(frames))
-        effects += self.book.hear(Passed(at=self._pbx_now()))
+        effects += self._heard(Passed(at=self._pbx_now()))
         self._perform([*effects, *self._look_again()])
 
     def _look_again(self) -> Sequence[Effect]:
@@ -175,6 +192,14 @@ class Switchboard:
         for call in due:
             del self._undecided[call]
         return [Show(call=call) for call in due]
+
+    def _heard(self, event: Event) -> Sequence[Effect]:
+        """Let the book hear what no frame told. One call that makes it fail costs itself."""
+        try:
+            return self.book.hear(event)
+        except Exception:
+            log.exception("event_failed", pbx=self.pbx, event_name=type(event).__name__)
+            return []
 
     def _event(self, event: Event) -> Sequence[Effect]:
         if isinstance(event, DeviceChanged):
@@ -215,7 +240,7 @@ class Switchboard:
                 back_at=None,
                 cause=state.reason[:200],
             )
-            self._perform(self.book.hear(LinkLost(at=self._pbx_now())), gap=self._gap)
+            self._perform(self._heard(LinkLost(at=self._pbx_now())), gap=self._gap)
 
     async def _resync(self, patience: timedelta = PATIENCE) -> None:
         """Lay the PBX as it is now over the book, before newer frames are heard."""
@@ -254,7 +279,7 @@ class Switchboard:
                 cause=gap.cause,
                 restarted=restarted,
             )
-        self._perform(self.book.hear(event), gap=gap)
+        self._perform(self._heard(event), gap=gap)
         log.info(
             "pbx_resynced",
             pbx=self.pbx,
@@ -270,7 +295,7 @@ class Switchboard:
         """Gather effects into one batch and hand it on; what changed is judged once."""
         now = self._clock.now()
         batch, turn = Batch(at=now), Turn()
-        changed: dict[str, None] = {}
+        changed: dict[CallId, None] = {}
         closed: list[CallRecord] = []
         for effect in effects:
             match effect:
@@ -292,8 +317,7 @@ class Switchboard:
             changed.pop(record.id, None)
             self._keep(record, batch, turn)
         for call in changed:
-            live = self.book.view(call)  # type: ignore[arg-type]  # ids of the book's own effects
-            if live is not None:
+            if (live := self._view(call)) is not None:
                 self._keep(live, batch, turn)
         if gap:
             batch.gaps.append(gap)
@@ -302,6 +326,14 @@ class Switchboard:
         for record in closed:
             self._shown.pop(record.id, None)
 
+    def _view(self, call: CallId) -> CallRecord | None:
+        """Look at a live call. One that makes us fail costs itself, not its neighbours."""
+        try:
+            return self.book.view(call)
+        except Exception:
+            log.exception("call_failed", pbx=self.pbx, call=call)
+            return None
+
     def _keep(self, record: CallRecord, batch: Batch, turn: Turn) -> None:
         shown = self._number_of(record)
         offers = agent_offers(record, self._whose)
@@ -309,10 +341,7 @@ class Switchboard:
         cards = card_states(record, offers, self._whose, now)
         if (since := undecided_since(record)) and now < since + SENT_ON:
             self._undecided[record.id] = since + SENT_ON
-        changed = [
-            who for who in {**shown.cards, **cards} if shown.cards.get(who) != cards.get(who)
-        ]
-        shown.cards = cards
+        changed = shown.change(cards, _beside(record))
         by = record.answered_by
         batch.calls.append(
             Keeping(
@@ -364,6 +393,19 @@ class Switchboard:
             log.error("change_not_stored", pbx=self.pbx, calls=[k.record.id for k in batch.calls])
         if self._pen.troubled:
             self._desk.show_unstored(turn)
+
+
+def _beside(record: CallRecord) -> tuple[object, ...]:
+    """Give what a card shows of its call, whosever card it is."""
+    return (
+        record.direction,
+        record.caller,
+        record.caller_name,
+        record.dialled,
+        record.queues[-1:],
+        record.waiting_since,
+        record.approximate,
+    )
 
 
 def _tell_of(record: CallRecord) -> None:

@@ -98,6 +98,10 @@ class Writer(Generic[T, R]):
             self.waiting += len(batch)
             self._arrived.set()
 
+    def pending(self) -> list[T]:
+        """Give the items that are not yet stored, in order."""
+        return [item for batch in self._batches for item in batch]
+
     async def room(self) -> None:
         """Wait until `put` would take something."""
         while self.full:

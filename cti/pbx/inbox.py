@@ -71,15 +71,23 @@ class Inbox:
         has taken nothing.
         """
         while True:
-            await self._some.wait()
-            frames = list[Frame]()
-            while self._pieces and len(frames) < at_most:
-                frames += self._pieces.popleft()
-            if not self._pieces:
-                self._some.clear()
-            self.taken += len(frames)
-            if self.waiting < self.warn_at // 2:
-                self._warned = False
-            if good := sound(frames, self.aside):
+            await self.some()
+            if good := self.take_now(at_most):
                 return good
             await asyncio.sleep(0)
+
+    async def some(self) -> None:
+        """Wait until there are events. Takes nothing."""
+        await self._some.wait()
+
+    def take_now(self, at_most: int = 2_000) -> list[Frame]:
+        """Give what has gathered by now, as `take` does; none when there is nothing sound."""
+        frames = list[Frame]()
+        while self._pieces and len(frames) < at_most:
+            frames += self._pieces.popleft()
+        if not self._pieces:
+            self._some.clear()
+        self.taken += len(frames)
+        if self.waiting < self.warn_at // 2:
+            self._warned = False
+        return sound(frames, self.aside)

@@ -239,21 +239,15 @@ class TestHints:
     async def test_a_turn_without_hints_tells_nothing(self, db: Database) -> None:
         assert await keep(db, batch(answered())) == []
 
-    async def test_a_hint_can_be_given_alone(self, db: Database) -> None:
-        told = await CallStore(db).tell(["p-may", "p-bo"], "a", NINE)
-
-        assert [(who, call) for _, who, call in told] == [("p-may", "a"), ("p-bo", "a")]
-        assert await CallStore(db).recent(9) == told
-
     async def test_old_hints_are_forgotten_and_their_numbers_never_come_again(
         self, db: Database
     ) -> None:
         store = CallStore(db)
-        old = await store.tell(["p-may"], "a", at(0))
+        old = await keep(db, batch(tell=[("p-may", "a")]))
         await store.forget_told(at(1))
         assert await store.recent(9) == []
 
-        new = await store.tell(["p-may"], "b", at(2))
+        new = await keep(db, batch(tell=[("p-may", "b")]))
 
         assert new[0][0] > old[0][0]
 
