@@ -209,7 +209,8 @@ class App:
             wanted=wanted,
             aside=aside,
         )
-        switchboard.resume(await self.calls.live(pbx.name), await self.calls.open_gap(pbx.name))
+        unheard = await self.calls.unheard(pbx.name, new_id(self.clock.now()))
+        switchboard.resume(await self.calls.live(pbx.name), unheard)
         return Line(listen, act, switchboard)
 
     def _link_state(self, switchboard: Switchboard, state: LinkState) -> None:

@@ -6,7 +6,7 @@ Exit codes: 0 done; 1 done in part (what was not is told); 2 not done, and why.
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -157,6 +157,82 @@ def reconcile(
         return 1 if report.differences else 0
 
     return asyncio.run(hold())
+
+
+@app.command
+def check(
+    *,
+    pbx: str = "",
+    seconds: float = 15,
+    asterisk_etc: Path | None = None,
+    try_guard: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    config: Config = None,
+) -> int:
+    """Say, point by point, whether a PBX is set up as cti needs it. Changes nothing there.
+
+    Exit code 0: nothing is wrong; 1: something is wrong or missing; 2: no way in.
+
+    Parameters
+    ----------
+    pbx
+        The PBX of this name; none: each of the settings.
+    seconds
+        Listen so long; let a customer ring a queue meanwhile. Ctrl-C: enough.
+    asterisk_etc
+        The folder of Asterisk's configuration files: they tell what no session can see.
+    try_guard
+        Let the guard refuse an attempt. Nobody is dialled; a row in CDR and CEL is left.
+    json
+        All points as one JSON object.
+    """
+    from cti import log
+    from cti.pbx.check import run_check
+
+    log.configure("console", "critical")  # the points say it
+    settings = _settings(config)
+
+    async def look() -> int:
+        return await run_check(
+            settings,
+            say=lambda line: print(line),
+            tell=lambda line: print(line, file=sys.stderr),
+            pbx=pbx,
+            seconds=seconds,
+            etc=asterisk_etc,
+            devices=await _phones(settings),
+            try_guard=try_guard,
+            as_json=json,
+        )
+
+    return asyncio.run(look())
+
+
+@app.command
+def record(
+    file: Path, *, pbx: str = "", seconds: float | None = None, config: Config = None
+) -> int:
+    """Keep what a PBX says, byte by byte, in FILE and FILE.times, until Ctrl-C.
+
+    They hold customers' numbers. Exit code 1: it ended early, what was said before is kept.
+
+    Parameters
+    ----------
+    file
+        The tape, as NAME.ami. Nothing is recorded over.
+    pbx
+        The PBX of this name, where there are several.
+    seconds
+        End after so long.
+    """
+    from cti import log
+    from cti.pbx.record import run_record
+
+    log.configure("console", "critical")  # what matters is said
+    settings = _settings(config)
+    return asyncio.run(
+        run_record(settings, file, say=lambda line: print(line), pbx=pbx, seconds=seconds)
+    )
 
 
 @app.command
@@ -487,6 +563,17 @@ async def _people(settings: "Settings") -> "AsyncIterator[PeopleStore]":
 
     async with _database(settings) as db:
         yield PeopleStore(db)
+
+
+async def _phones(settings: "Settings") -> dict[str, list[str]]:
+    """Give people's devices by PBX; without a database there are none to look for."""
+    found: dict[str, list[str]] = {}
+    with suppress(CtiError):
+        async with _people(settings) as store:
+            for person in await store.list():
+                for device in person.devices:
+                    found.setdefault(device.pbx, []).append(device.name)
+    return found
 
 
 async def _person(store: "PeopleStore", number: str) -> "Person":

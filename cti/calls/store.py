@@ -150,6 +150,14 @@ gaps: Final = Table(
 )
 """When a PBX was not heard."""
 
+heard: Final = Table(
+    "pbx_heard",
+    metadata,
+    Column("pbx", String(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+"""Until when a PBX was heard, give or take some seconds: a process that is killed says no more."""
+
 outbox: Final = Table(
     "outbox",
     metadata,
@@ -203,6 +211,8 @@ class Batch:
     gaps: list[Gap] = field(default_factory=list)
     tell: list[tuple[str, str]] = field(default_factory=list)
     """(person, call) whose screens must look again."""
+    heard: dict[str, datetime] = field(default_factory=dict)
+    """Until when a PBX was heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +271,8 @@ class CallStore:
                 )
         spans = {gap.id: gap for batch in batches for gap in batch.gaps}
         await _upsert(conn, gaps, [_gap_row(gap) for gap in spans.values()])
+        until = {pbx: at for batch in batches for pbx, at in batch.heard.items()}
+        await _upsert(conn, heard, [{"pbx": pbx, "at": at} for pbx, at in until.items()])
         tell = [(batch.at, who, call) for batch in batches for who, call in batch.tell]
         return await self._tell(conn, tell)
 
@@ -302,17 +314,26 @@ class CallStore:
             )
             return [row.evidence for row in found]
 
-    async def open_gap(self, pbx: str) -> Gap | None:
-        """Give the gap of a PBX that was open when we stopped, if there is one."""
+    async def unheard(self, pbx: str, fresh: str) -> Gap | None:
+        """Give the gap that began when we stopped; None for a PBX that was never heard.
+
+        A process that was killed wrote down no gap: then it is a new one, with the id `fresh`.
+        """
         async with self._db.read() as conn:
-            found = await conn.execute(
-                select(gaps)
-                .where(gaps.c.pbx == pbx, gaps.c.back_at.is_(None))
-                .order_by(gaps.c.lost_at.desc())
-                .limit(1)
-            )
-            row = found.first()
-        return Gap(**row._mapping) if row else None
+            row = (
+                await conn.execute(
+                    select(gaps)
+                    .where(gaps.c.pbx == pbx, gaps.c.back_at.is_(None))
+                    .order_by(gaps.c.lost_at.desc())
+                    .limit(1)
+                )
+            ).first()
+            if row is not None:
+                return Gap(**row._mapping)
+            until = await conn.scalar(select(heard.c.at).where(heard.c.pbx == pbx))
+        if until is None:
+            return None
+        return Gap(id=fresh, pbx=pbx, lost_at=until, back_at=None, cause="cti was not running")
 
     async def contacts(self, number: str, but: str, limit: int = 5) -> list[Contact]:
         """Give the last calls of a number that are over, newest first, without call `but`."""

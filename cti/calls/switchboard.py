@@ -45,6 +45,9 @@ AGAIN: Final = timedelta(seconds=5)
 PATIENCE: Final = timedelta(seconds=10)
 """Wait so long for the acting session before frames are heard without a snapshot."""
 
+SAY_HEARD: Final = timedelta(seconds=10)
+"""Write down this often that the PBX is heard."""
+
 Item = tuple[Batch, Turn]
 
 
@@ -124,6 +127,7 @@ class Switchboard:
         self._up = False
         self._gap: Gap | None = None
         self._owed_from: datetime | None = None
+        self._said_heard: datetime | None = None
         self.heard = 0
         self.last_heard: datetime | None = None
         self.lag_ms = 0.0
@@ -138,9 +142,9 @@ class Switchboard:
         if self._tick is not None and not self._tick.expired():
             self._tick.reschedule(asyncio.get_running_loop().time())
 
-    def resume(self, evidence: Iterable[str], gap: Gap | None = None) -> None:
-        """Go on with the calls that were live when the program stopped, and with its open gap."""
-        self._gap = gap
+    def resume(self, evidence: Iterable[str], unheard: Gap | None = None) -> None:
+        """Go on with the calls that were live when the program stopped, and with its gap."""
+        self._gap = unheard
         self._perform(self.book.resume(evidence), resumed=True)
 
     async def run(self) -> None:
@@ -185,6 +189,15 @@ class Switchboard:
             self._keep_time(last, frames[-1].arrived, len(frames))
         effects += self._heard(Passed(at=self._pbx_now()))
         self._perform([*effects, *self._look_again()])
+        self._say_heard()
+
+    def _say_heard(self) -> None:
+        """Write down now and then that the PBX is heard, for whoever starts after a kill."""
+        now = self._clock.now()
+        due = self._said_heard is None or now - self._said_heard >= SAY_HEARD
+        if due and self._up and self._gap is None and not self._markers:
+            self._said_heard = now
+            self._hand_on(Batch(at=now, heard={self.pbx: now}), Turn())
 
     def _look_again(self) -> Sequence[Effect]:
         """Find the calls of which only time could tell whether an agent still has them."""

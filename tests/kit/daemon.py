@@ -1,7 +1,4 @@
-"""How does a test run the daemon as an operator does? A process of its own, settings in a file.
-
-`python -m tests.kit.daemon FILE` is that process.
-"""
+"""How does a test run the daemon as an operator does? `cti run`, with its settings in a file."""
 
 import asyncio
 import json
@@ -15,10 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import uvloop
 
-from cti import log, settings
-from cti.app import App
 from cti.db import migrate
 
 REPOSITORY = Path(__file__).parents[2]
@@ -61,7 +55,7 @@ class Daemon:
         self._read = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220  returns at once
-                [sys.executable, "-m", "tests.kit.daemon", str(self.config)],
+                [sys.executable, "-m", "cti", "run", "--config", str(self.config)],
                 cwd=REPOSITORY,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -145,14 +139,3 @@ class Daemon:
         lines += [f"{key} = {json.dumps(value)}" for key, value in self._pbx.items()]
         self.config.touch(mode=0o600)
         self.config.write_text("\n".join([*lines, ""]), encoding="utf-8")
-
-
-def main(config: Path) -> None:
-    """Be the daemon."""
-    given = settings.load(config)
-    log.configure(given.log.form, given.log.level)
-    uvloop.run(App(given).run())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -363,7 +363,7 @@ async def exchange(
     epoch = await store.epoch("epoch-1")
     async with asyncio.TaskGroup() as tasks:
         it = Exchange(db, pbx or FakePbx(), tasks, clock=clock, epoch=epoch, told=told, **options)
-        it.switchboard.resume(await store.live("main"), await store.open_gap("main"))
+        it.switchboard.resume(await store.live("main"), await store.unheard("main", "gap-again"))
         running = [
             tasks.create_task(it.writer.run()),
             tasks.create_task(it.desk.show()),

@@ -6,7 +6,7 @@ supervises. Of the customers 王小明 has two numbers, and 張家 and 李家 sh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -217,9 +217,17 @@ class House:
 
 
 @asynccontextmanager
-async def at_work(pair: Pair, data: Path, *, port: int | None = None) -> AsyncIterator[House]:
-    """Open a house whose daemon listens to this PBX, or by another port to a proxy before it."""
+async def at_work(
+    pair: Pair, data: Path, *, port: int | None = None, more: Iterable[int] = ()
+) -> AsyncIterator[House]:
+    """Open a house whose daemon listens to this PBX, or by another port to a proxy before it.
+
+    `more` are phones of further agents.
+    """
     async with opened(pair, data, port=port) as house:
+        for number in map(str, more):
+            if number not in house.staff:
+                await _engage(house, number, f"Agent {number}")
         await house.daemon.start()
         await house.daemon.says("pbx_resynced")
         yield house
@@ -258,14 +266,18 @@ def settings(pair: Pair, port: int | None = None) -> dict[str, Any]:
 
 async def _fill(house: House) -> None:
     for phone, name in NAMES.items():
-        house.staff[phone] = await house.people.add(
-            number=phone, name=name, devices=[Device(PBX, f"PJSIP/{phone}")]
-        )
+        await _engage(house, phone, name)
     house.staff["lin"] = await house.people.add(number="5001", name="Lin", role=Role.SUPERVISOR)
     customers = CustomerStore(house.db)
     for name, numbers, tier, company in CUSTOMERS:
         phones = tuple((normal(raw, "CN").normal or "", raw) for raw in numbers)
         await customers.add(Entry(name=name, phones=phones, tier=tier, company=company))
+
+
+async def _engage(house: House, phone: str, name: str) -> None:
+    house.staff[phone] = await house.people.add(
+        number=phone, name=name, devices=[Device(PBX, f"PJSIP/{phone}")]
+    )
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

@@ -20,7 +20,7 @@ from tests.kit.house import SHARED, WANG, House, Kept, at_work
 from tests.pbx.lab import Lab, Pair
 from tests.pbx.lab.desk import DeskPhone
 from tests.pbx.lab.trees import CROWD_PORT
-from tests.pbx.lab.truth import FILES, Side
+from tests.pbx.lab.truth import Side
 
 pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="module")]
 
@@ -468,14 +468,12 @@ async def test_two_customers_with_one_phone_are_a_choice_that_is_kept(evening: E
 
 async def test_nothing_of_the_evening_differs_from_queue_log_and_cdr(evening: Evening) -> None:
     await asyncio.gather(*evening.tasks.values())
-    await evening.lab.records_quiet()
+    lab = evening.lab
+    await lab.records_quiet()
     await evening.house.none_open()
 
-    tree, since = evening.lab.pair.pbx.folder, evening.lab.since
-    queue, broken = read_queue_log(evening.lab.queue_log())
-    with (tree / FILES["cdr"]).open(encoding="utf-8") as file:
-        file.seek(since["cdr"])
-        cdr, more = read_cdr(file)
+    queue, broken = read_queue_log(lab.queue_log())
+    cdr, more = read_cdr(lab.records.text("cdr", lab.since).splitlines(keepends=True))
     rows = await evening.house.store.rows_of(leg_ids(queue, cdr))
     report = compare(queue, cdr, rows, broken + more)
 

@@ -51,17 +51,18 @@ class Records:
 
     def queue_log(self, since: dict[str, int]) -> list[str]:
         """Give its lines: ts|Uniqueid|queue|member|event|data."""
-        return self._text("queue_log", since).splitlines()
+        return self.text("queue_log", since).splitlines()
 
     def cdr(self, since: dict[str, int]) -> list[list[str]]:
         """Give rows in the columns of config/asterisk/cdr_custom.conf."""
-        return list(csv.reader(io.StringIO(self._text("cdr", since))))
+        return list(csv.reader(io.StringIO(self.text("cdr", since))))
 
     def cel(self, since: dict[str, int]) -> list[list[str]]:
         """Give rows in the columns of config/asterisk/cel_custom.conf."""
-        return list(csv.reader(io.StringIO(self._text("cel", since))))
+        return list(csv.reader(io.StringIO(self.text("cel", since))))
 
-    def _text(self, kind: str, since: dict[str, int]) -> str:
+    def text(self, kind: str, since: dict[str, int]) -> str:
+        """Give what a file says, as it stands there."""
         path = self._tree / FILES[kind]
         if not path.exists():
             return ""
