@@ -4,7 +4,7 @@ PORT ?= 8080
 PBX ?= simulated
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: setup demo ring test lint lab bench lock screenshots
+.PHONY: setup demo ring test lint lab bench lock docs screenshots
 setup: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -45,5 +45,10 @@ lab: setup
 bench: setup
 	@$(BIN)/python -m tests.bench
 
+# the pages that are made from the code: settings, commands
+docs: setup
+	@$(BIN)/python -m tests.docs
+
+# the pictures of the README, by Chromium at a running demo
 screenshots: setup
 	@$(BIN)/python -m tests.browser.screenshots

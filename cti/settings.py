@@ -7,11 +7,20 @@ House rules are no settings: they stand in the house file (`cti.house`).
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 from typing_extensions import override
@@ -19,6 +28,8 @@ from typing_extensions import override
 from cti.errors import ConfigError
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+MaybeFile = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
+"""A file, or none; TOML and the environment say none by an empty text."""
 
 
 class Part(BaseModel):
@@ -35,7 +46,7 @@ class PbxSettings(Part):
     port: int = Field(5038, ge=1, le=65535, description="AMI's TCP port.")
     user: str = Field("cti", description="The account in manager.conf.")
     secret: SecretStr = Field(SecretStr(""), description="Its secret; better `secret_file`.")
-    secret_file: Path | None = Field(None, description="A file that holds the secret alone.")
+    secret_file: MaybeFile = Field(None, description="A file that holds the secret alone.")
     systemname: SecretStr = Field(
         SecretStr(""),
         description="The secret systemname of asterisk.conf; empty: read from the PBX at login.",
@@ -45,7 +56,7 @@ class PbxSettings(Part):
         description="Where customers come from: shell patterns on channel names without suffix.",
     )
     tls: bool = Field(False, description="Speak TLS with AMI.")
-    tls_ca: Path | None = Field(None, description="CA file that signed its certificate.")
+    tls_ca: MaybeFile = Field(None, description="CA file that signed its certificate.")
     connect_within: Seconds = Field(5.0, description="Seconds to connect, and again to log in.")
     ping_every: Seconds = Field(2.0, description="Ask the PBX this often whether it is there.")
     ping_within: Seconds = Field(5.0, description="No answer for this long: the link is dead.")
@@ -71,7 +82,7 @@ class DatabaseSettings(Part):
         "",
         description="Empty: SQLite in the data directory. Else postgresql+asyncpg://user@host/name.",
     )
-    password_file: Path | None = Field(None, description="A file that holds its password alone.")
+    password_file: MaybeFile = Field(None, description="A file that holds its password alone.")
 
     def read_password(self) -> str | None:
         """Give the database's password; none without a file. Raises `ConfigError`."""
@@ -116,8 +127,12 @@ class WebSettings(Part):
 class LogSettings(Part):
     """What the operator reads."""
 
-    form: Literal["json", "console"] = Field("json", description="One object per line, or lines.")
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="From here on.")
+    form: Literal["json", "console"] = Field(
+        "json", description="One JSON object per line, or lines for the eye."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What weighs less is not written."
+    )
 
 
 class Settings(BaseSettings):
@@ -128,7 +143,7 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(Path("data"), description="Directory of the database and of tokens.")
-    house: Path | None = Field(None, description="The house file; empty: the defaults.")
+    house: MaybeFile = Field(None, description="The house file; empty: the defaults.")
     pbx: list[PbxSettings] = Field(
         default_factory=lambda: [PbxSettings.model_validate({})], description="The PBXs."
     )
@@ -189,6 +204,12 @@ def load(file: Path | None = None, **given: Any) -> Settings:
             "every setting stands in docs/settings.md",
             code="settings",
         ) from None
+    except SettingsError as fault:
+        raise ConfigError(
+            f"settings (environment): {fault}",
+            "write a list as JSON, as CTI_WEB__ORIGINS='[\"https://crm.example.org\"]'",
+            code="settings",
+        ) from fault
     except (ValueError, OSError) as fault:
         raise ConfigError(
             f"settings file {file}: {fault}",
