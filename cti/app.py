@@ -1,7 +1,6 @@
 """The daemon: builds every room, wires, runs and stops them. The only file that knows all."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from cti.pbx.translate import wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
 from cti.settings import PbxSettings, Settings
+from cti.signals import on_end
 from cti.web.ports import Readiness
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
@@ -150,7 +150,7 @@ class App:
             await self.desk.count_day()
             self.url = await _listen(runner, self.settings)
             running = self._start(tasks)
-            with _signals(self.stop):
+            with on_end(self.stop):
                 log.info("cti_started", url=self.url, pbxs=[pbx.name for pbx in self.settings.pbx])
                 self.ready.set()
                 await self._stop.wait()
@@ -323,22 +323,3 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
         ) from fault
     found = runner.addresses[0][1] if runner.addresses else port
     return settings.web.public_url or f"http://{host}:{found}"
-
-
-class _signals:  # noqa: N801  reads as a word: with _signals(stop)
-    """Call `stop` at SIGTERM and SIGINT, while the block lasts."""
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self._stop = stop
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self._stop)
-
-    def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.remove_signal_handler(number)

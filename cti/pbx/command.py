@@ -1,9 +1,6 @@
-"""What the commands that speak with a PBX have in common: which one, and until when."""
+"""What the commands that speak with a PBX have in common: which one."""
 
-import asyncio
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 from cti.errors import ConfigError
 from cti.settings import PbxSettings, Settings
@@ -30,19 +27,3 @@ def chosen(settings: Settings, name: str, *, one: bool) -> list[PbxSettings]:
             f"the settings know several PBXs: {known}", "say which, by --pbx", code="which_pbx"
         )
     return found
-
-
-@contextmanager
-def until_stopped() -> Iterator[asyncio.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, while the block lasts."""
-    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, stopped.set)
-    try:
-        yield stopped
-    finally:
-        for number in numbers:
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.remove_signal_handler(number)

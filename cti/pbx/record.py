@@ -12,10 +12,11 @@ from cti.clock import Clock, SystemClock
 from cti.errors import ConfigError
 from cti.log import clean
 from cti.pbx.aside import SetAside
-from cti.pbx.command import Say, chosen, until_stopped
+from cti.pbx.command import Say, chosen
 from cti.pbx.link import Link, LinkState
 from cti.pbx.tape import Recorder, times_of
 from cti.settings import PbxSettings, Settings
+from cti.signals import until_ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ async def run_record(
     there already, or cannot be made), not_recorded (no way in), unknown_pbx, which_pbx.
     """
     (which,) = chosen(settings, pbx, one=True)
-    with until_stopped() as stopped:
+    with until_ended() as stopped:
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, stopped.set)
         done = await record(which, path, clock=clock or SystemClock(), until=stopped, say=say)

@@ -23,11 +23,12 @@ from cti.pbx import actions
 from cti.pbx.aside import SetAside
 from cti.pbx.check import asked, files, heard
 from cti.pbx.check.point import Point, exit_code, good, lines, merged, unseen
-from cti.pbx.command import Say, chosen, until_stopped
+from cti.pbx.command import Say, chosen
 from cti.pbx.frames import Frame
 from cti.pbx.link import SHORTEST_SECRET, Link, LinkState, Pace, Role
 from cti.pbx.session import Answer
 from cti.settings import PbxSettings, Settings
+from cti.signals import until_ended
 
 WITHIN: Final = timedelta(seconds=10)
 LISTEN_FOR: Final = timedelta(seconds=15)
@@ -60,7 +61,7 @@ async def run_check(
     """
     which = chosen(settings, pbx, one=etc is not None)
     found = dict[str, list[Point]]()
-    with until_stopped() as stopped:
+    with until_ended() as stopped:
         for one in which:
             found[one.name] = await check(
                 one,
