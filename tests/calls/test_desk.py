@@ -1,136 +1,37 @@
 """What the screens are shown of all that goes on, and when they are told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from cti.bus import ALL, BOARD, Bus, person
-from cti.calls.cards import card_states
-from cti.calls.desk import KEPT, LINGER, Desk, Found, Turn, Update, may_see_board
-from cti.calls.offers import agent_offers
-from cti.calls.record import CallId, CallRecord
-from cti.calls.store import Contact, Day, Told
-from cti.clock import SetClock
-from cti.customers.rules import Customer, Number, normal
+from cti.bus import person
+from cti.calls.desk import KEPT, LINGER, Found, Turn
+from cti.calls.record import CallId
+from cti.calls.store import Contact
+from cti.customers.rules import Number
 from cti.db.engine import Database
 from cti.errors import Refused, StoreUnavailable
-from cti.house import House, HouseCard
-from cti.people.rules import Directory, Role
 from tests.kit import story
-from tests.kit.exchange import BO, CAST, CHEN, LIN, MAY, exchange, frames_of_file
+from tests.kit.desk import (
+    NOON,
+    WANG,
+    WU,
+    Room,
+    over,
+    ringing,
+    talking,
+    update,
+)
+from tests.kit.exchange import BO, CHEN, LIN, MAY, exchange, frames_of_file
 from tests.kit.story import Story
 from tests.kit.tapes import TRACES
 from tests.kit.until import until
-
-NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
-WANG = Customer(id="c-wang", name="王小明", tier="VIP", phones=("+8613800138000",), area="上海")
-WU = Customer(id="c-wu", name="吳美玲", phones=("+8613800138000",), company="吳記")
-PEOPLE = {"PJSIP/6001": MAY.id, "PJSIP/6002": BO.id, "PJSIP/6003": LIN.id}
-CHINA = House(card=HouseCard(country="CN", timezone="Asia/Shanghai"))
-
-
-class Stores:
-    """What the desk asks of the stores, in memory."""
-
-    def __init__(self) -> None:
-        self.days: list[tuple[datetime, datetime, int]] = []
-        self.chosen: list[tuple[str, str | None]] = []
-        self.told: list[tuple[Sequence[str], str]] = []
-        self.today = Day(answered=0, missed=0, within_standard=0, counted=0, by_reason={})
-        self.fault: StoreUnavailable | None = None
-
-    async def day(self, start: datetime, end: datetime, standard: int) -> Day:
-        """Count a day."""
-        self.days.append((start, end, standard))
-        if self.fault:
-            raise self.fault
-        return self.today
-
-    async def choose(self, call: str, customer: str | None) -> bool:
-        """Tie a call to a customer."""
-        self.chosen.append((call, customer))
-        return True
-
-    def tell(self, people: Sequence[str], call: str) -> None:
-        """Store hints."""
-        if self.fault:
-            raise self.fault
-        self.told.append((people, call))
-
-
-class Room:
-    """A desk with its clock, its bus and its stores."""
-
-    def __init__(self, house: House = CHINA, told: Told | None = None) -> None:
-        self.bus, self.clock, self.stores = Bus(), SetClock(NOON), Stores()
-        self.desk = Desk(
-            bus=self.bus,
-            clock=self.clock,
-            house=house,
-            directory=Directory(CAST),
-            kept=self.stores,
-            epoch="one",
-            last_seq=told[-1][0] if told else 0,
-            told=told or [],
-        )
-
-    async def shows(self, *updates: Update, told: Told | None = None, gone: Any = ()) -> None:
-        """Show a stored change."""
-        self.desk.committed(Turn(updates=list(updates), gone=list(gone)), told or [])
-        async with self.showing():
-            await until(lambda: self.desk._turns.empty())
-            await asyncio.sleep(0)
-
-    @asynccontextmanager
-    async def showing(self) -> AsyncIterator[None]:
-        """Let the desk's task run."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self.desk.show())
-            yield
-            task.cancel()
-
-
-def ringing(call: str = "k1", *phones: str, **facts: Any) -> CallRecord:
-    """Wang waits; May's phone, or others, alert."""
-    phones = phones or (story.MAY,)
-    told = Story().calls(0, to="4000", name=facts.pop("name", None)).joins(0.5)
-    record = told.asks(1, story.WANG, *phones).rang(1, *phones).now()
-    return replace(record, id=CallId(call), **facts)
-
-
-def talking(call: str = "k1") -> CallRecord:
-    """Wang talks to May."""
-    told = Story().calls(0, to="4000").joins(0.5).asks(1, story.WANG, story.MAY)
-    return replace(told.rang(1, story.MAY).answered(4, story.MAY).now(), id=CallId(call))
-
-
-def over(call: str = "k1") -> CallRecord:
-    """Wang has talked to May."""
-    told = Story().calls(0, to="4000").asks(1, story.WANG, story.MAY).rang(1, story.MAY)
-    record = told.answered(4, story.MAY).leaves_for_good(9).gone(9, story.MAY).over()
-    return replace(record, id=CallId(call))
-
-
-def update(record: CallRecord, found: Any = None, **facts: Any) -> Update:
-    """A call as the switchboard hands it on; `found` is known at once, or a future."""
-    offers = agent_offers(record, PEOPLE.get)
-    looked: asyncio.Future[Found] | None = found if isinstance(found, asyncio.Future) else None
-    if isinstance(found, Found):
-        looked = asyncio.get_running_loop().create_future()
-        looked.set_result(found)
-    return Update(
-        record=record,
-        offers=offers,
-        number=facts.get("number", normal(record.caller, "CN")),
-        cards=card_states(record, offers, PEOPLE.get),
-        found=looked,
-    )
 
 
 @pytest.fixture
@@ -465,162 +366,6 @@ class TestChoice:
 
     def test_of_an_unknown_call_nobody_is_known(self, room: Room) -> None:
         assert room.desk.chosen("k1") is None
-
-
-class TestLinks:
-    """Whether the PBX is heard."""
-
-    async def test_a_change_is_told_to_every_screen_once(self, room: Room) -> None:
-        with room.bus.subscribe(ALL) as box:
-            room.desk.link("main", up=True, since=NOON)
-            room.desk.link("main", up=True, since=NOON + timedelta(hours=1))
-            assert len(await box.take(0.01)) == 1
-            room.desk.link("main", up=False, since=NOON)
-            assert len(await box.take(0.01)) == 1
-
-        assert room.desk.links() == [
-            {"pbx": "main", "up": False, "since": "2026-03-02T04:00:00.000Z"}
-        ]
-
-    def test_several_pbxs_are_told_apart(self, room: Room) -> None:
-        room.desk.link("main", up=True, since=NOON)
-        room.desk.link("shop", up=False, since=NOON)
-
-        assert [(link["pbx"], link["up"]) for link in room.desk.links()] == [
-            ("main", True), ("shop", False),
-        ]  # fmt: skip
-
-
-class TestBoard:
-    """What a supervisor sees."""
-
-    async def test_calls_and_who_rings_or_talks(self, room: Room) -> None:
-        await room.shows(
-            update(talking("k1"), Found(customers=[WANG])),
-            update(ringing("k2", story.BO, "PJSIP/7000"), Found(customers=[WANG, WU])),
-            update(over("k3")),
-        )
-
-        assert [
-            (c["call"], c["state"], c["agents"], c["customer"]) for c in room.desk.board()["calls"]
-        ] == [("k1", "talking", ["May"], "王小明"), ("k2", "ringing", ["Bo", "7000"], None)]
-
-    async def test_agents_stand_as_their_phones_do(self, room: Room) -> None:
-        phones = room.desk.phones("main")
-        phones.device("PJSIP/6001", "INUSE", NOON)
-        phones.device("PJSIP/6003", "UNAVAILABLE", NOON)
-        phones.device("PJSIP/6004", "NOT_INUSE", NOON)
-
-        await room.shows(update(talking()))
-
-        assert [(a["number"], a["state"], a["call"]) for a in room.desk.board()["agents"]] == [
-            ("1001", "on_call", "k1"),
-            ("1002", "unknown", None),
-            ("2001", "available", None),
-        ]
-
-    def test_who_has_left_or_has_no_phone_is_not_on_it(self, room: Room) -> None:
-        room.desk.people(Directory([MAY, replace(BO, active=False), CHEN]))
-
-        assert [agent["name"] for agent in room.desk.board()["agents"]] == ["May"]
-
-    async def test_the_day_so_far(self, room: Room) -> None:
-        room.stores.today = Day(
-            answered=8, missed=2, within_standard=5, counted=7, by_reason={"rang_out": 2}
-        )
-
-        await room.desk.count_day()
-
-        assert room.desk.board()["today"] == {
-            "answered": 8, "missed": 2, "missed_by_reason": {"rang_out": 2}, "within_standard": 5,
-            "standard_rate": 0.7143, "inbound": 10,
-        }  # fmt: skip
-
-    def test_a_day_without_a_counted_call_has_no_rate(self, room: Room) -> None:
-        assert room.desk.board()["today"]["standard_rate"] is None
-
-    async def test_a_count_that_fails_leaves_the_old_one(self, room: Room) -> None:
-        room.stores.today = replace(room.stores.today, answered=8)
-        await room.desk.count_day()
-        room.stores.fault = StoreUnavailable("it sleeps")
-
-        await room.desk.count_day()
-
-        assert room.desk.board()["today"]["answered"] == 8
-
-    async def test_boards_are_told_of_changes_but_not_of_each(self, room: Room) -> None:
-        with room.bus.subscribe(BOARD) as box:
-            async with asyncio.TaskGroup() as tasks:
-                task = tasks.create_task(room.desk.show_board(pause=0.05, at_least=60))
-                for n in range(20):
-                    room.desk.phones_changed()
-                    await asyncio.sleep(0.001 if n else 0)
-                letters = [*await box.take(1), *await box.take(0.02)]
-                task.cancel()
-
-        assert 1 <= len(letters) <= 2
-
-    async def test_boards_are_told_now_and_then_that_nothing_changed(self, room: Room) -> None:
-        with room.bus.subscribe(BOARD) as box:
-            async with asyncio.TaskGroup() as tasks:
-                task = tasks.create_task(room.desk.show_board(pause=0, at_least=0.01))
-                for _ in range(3):
-                    assert await box.take(1)
-                task.cancel()
-
-    async def test_a_finished_call_is_counted(self, room: Room) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(room.desk.show_board(pause=0, at_least=60))
-            room.desk.phones_changed()
-            await until(lambda: len(room.stores.days) == 1)
-            await room.shows(update(over()))
-            await until(lambda: len(room.stores.days) == 2)
-            task.cancel()
-
-    async def test_at_midnight_a_new_day_is_counted_though_nobody_calls(self, room: Room) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(room.desk.show_board(pause=0, at_least=0.005))
-            await until(lambda: len(room.stores.days) == 1)
-            room.clock.go(timedelta(hours=12))
-            await until(lambda: len(room.stores.days) == 2)
-            task.cancel()
-
-        first, second = room.stores.days[:2]
-        assert first[1] == second[0]
-
-    @pytest.mark.parametrize(
-        ("zone", "now", "start", "hours"),
-        [
-            ("Asia/Shanghai", "2026-03-02T04:00Z", "2026-03-01T16:00Z", 24),
-            ("Asia/Shanghai", "2026-03-02T16:00Z", "2026-03-02T16:00Z", 24),
-            ("Asia/Shanghai", "2026-03-02T15:59Z", "2026-03-01T16:00Z", 24),
-            ("America/New_York", "2026-03-08T12:00Z", "2026-03-08T05:00Z", 23),
-            ("America/New_York", "2026-11-01T12:00Z", "2026-11-01T04:00Z", 25),
-            ("America/New_York", "2026-11-01T06:30Z", "2026-11-01T04:00Z", 25),
-            ("Europe/London", "2026-10-25T01:30Z", "2026-10-24T23:00Z", 25),
-            ("America/Havana", "2026-11-01T05:30Z", "2026-11-01T04:00Z", 25),
-            ("Asia/Kathmandu", "2026-03-02T04:00Z", "2026-03-01T18:15Z", 24),
-        ],
-    )
-    async def test_a_day_is_the_houses_day(
-        self, zone: str, now: str, start: str, hours: int
-    ) -> None:
-        room = Room(House(card=HouseCard(timezone=zone)))
-        room.clock.at = datetime.fromisoformat(now)
-
-        await room.desk.count_day()
-
-        [(began, ended, standard)] = room.stores.days
-        assert began.astimezone(UTC) == datetime.fromisoformat(start)
-        assert ended.astimezone(UTC) - began.astimezone(UTC) == timedelta(hours=hours)
-        assert standard == 3
-
-    @pytest.mark.parametrize(
-        ("role", "may"),
-        [(Role.AGENT, False), (Role.SUPERVISOR, True), (Role.AUDITOR, True), (Role.OWNER, True)],
-    )
-    def test_not_everybody_may_see_it(self, role: Role, may: bool) -> None:
-        assert may_see_board(replace(CHEN, role=role)) is may
 
 
 class TestWhole:
