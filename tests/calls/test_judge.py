@@ -47,8 +47,8 @@ class TestOffer:
     def test_a_phone_picked_up_but_never_connected_has_not_answered(self) -> None:
         record = ringing().picked_up(5, MAY).leaves_for_good(5.1).gone(5.1, MAY).over()
 
-        assert outcome_of(record) != "answered"
-        assert verdict(record) != "answered by 6001"
+        assert outcome_of(record) == "caller_gave_up"
+        assert verdict(record) == "short_abandon"
 
     def test_a_call_that_a_colleague_picks_up_is_not_the_phones_fault(self) -> None:
         story = ringing().born(4, BO, 4, exten="*8")
