@@ -140,7 +140,11 @@ class App:
             told=told,
         )
         self.writer: Writer[Item, tuple[list[Turn], Told]] = Writer(
-            self.db, self._apply, after=self._after, on_trouble=self._trouble
+            self.db,
+            self._apply,
+            after=self._after,
+            on_trouble=self._trouble,
+            on_refused=lambda batch, _fault: self._show(batch),
         )
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
@@ -228,7 +232,11 @@ class App:
 
     def _trouble(self, fault: StoreUnavailable) -> None:
         log.error("records_wait_in_memory", code=fault.code)
-        for _, turn in self.writer.pending():
+        self._show(self.writer.pending())
+
+    def _show(self, items: Sequence[Item]) -> None:
+        """Show what cannot be stored, now or ever: a screen must not stand still for a disk."""
+        for _, turn in items:
             self.desk.show_unstored(turn)
 
     def _measure(self) -> None:

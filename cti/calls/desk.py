@@ -128,7 +128,7 @@ class Desk:
         self._day = Day(answered=0, missed=0, within_standard=0, counted=0, by_reason={})
         self._turns: asyncio.Queue[tuple[Turn, Told]] = asyncio.Queue()
         self._board_dirty = asyncio.Event()
-        self._day_dirty = True
+        self._day_dirty, self._day_ends = True, clock.now()
 
     def last_seq(self) -> int:
         """Give the number of the latest change that is shown."""
@@ -272,7 +272,7 @@ class Desk:
                 async with asyncio.timeout(at_least):
                     await self._board_dirty.wait()
             self._board_dirty.clear()
-            if self._day_dirty:
+            if self._day_dirty or self._clock.now() >= self._day_ends:
                 await self.count_day()
             self._bus.publish(Push(audience=BOARD, kind="board"))
             await asyncio.sleep(pause)
@@ -280,7 +280,7 @@ class Desk:
     async def count_day(self) -> None:
         """Count the day so far, by the house's calendar; the old count stays if that fails."""
         start, end = _day_of(self._clock.now(), self.house)
-        self._day_dirty = False
+        self._day_dirty, self._day_ends = False, end
         try:
             self._day = await self._kept.day(start, end, self.house.ring.standard)
         except CtiError as fault:
@@ -500,5 +500,5 @@ def _iso(at: datetime | None) -> str | None:
 def _day_of(now: datetime, house: House) -> tuple[datetime, datetime]:
     """Give the house's day of an instant: its begin and end, aware."""
     local = now.astimezone(house.zone)
-    start = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     return start, (start + timedelta(days=1)).replace(hour=0)

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cti.calls.book import trunk_matcher
+from cti.calls.cards import card_states
 from cti.calls.effects import Close, Merge, Note
+from cti.calls.offers import agent_offers
 from cti.calls.record import CallRecord, State
 from cti.pbx.events import Event, HungUp, LegId, LegSeen, LiveVisit, Passed, Sight
 from tests.kit.any_event import INSTANTS, any_event
@@ -576,6 +578,7 @@ class TestAnything:
     @staticmethod
     def hear(events: Sequence[Event]) -> list[CallRecord]:
         book, records = new_book(), list[CallRecord]()
+        whose = {"PJSIP/6001": "may", "PJSIP/6002": "bo"}.get
         gone = set[str]()
         for event in events:
             effects = book.hear(event)
@@ -586,6 +589,7 @@ class TestAnything:
                 assert record is not None
                 assert record.id not in gone
                 assert book.evidence(call)
+                card_states(record, agent_offers(record, whose), whose, at(30))
         return records + closed(book.settle())
 
     @settings(max_examples=150, deadline=None)

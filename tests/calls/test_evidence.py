@@ -14,7 +14,8 @@ from cti.calls.effects import Show
 from cti.calls.evidence import dump, load
 from cti.calls.facts import Call, Leg, Moment, moment
 from cti.calls.record import CallId, CallRecord
-from cti.pbx.events import Event
+from cti.pbx.events import Event, LegId, LinkLost, Passed, Resynced, Sight
+from tests.kit.any_event import INSTANTS, any_event
 from tests.kit.story import BO, MAY, NINE, WANG, Story, at, plain
 from tests.kit.tapes import TAPES, TRACES, closed, events_of, new_book
 
@@ -75,6 +76,34 @@ def test_any_number_of_processes_may_take_turns(
     cuts = data.draw(st.lists(st.integers(0, len(events)), max_size=4))
 
     assert heard_with_cuts(events, cuts) == heard_with_cuts(events, [])
+
+
+LEGS = [
+    ("1", "PJSIP/trunk-1"), ("2", "PJSIP/6001-2"), ("3", "PJSIP/6002-3"),
+    ("4", "Local/x@y-4;1"), ("5", "Local/x@y-4;2"),
+]  # fmt: skip
+SIGHTS = st.builds(
+    lambda leg, linked, number, state: Sight(
+        LegId(leg[0]), linked, leg[1], number, None, "4000", state
+    ),
+    st.sampled_from(LEGS),
+    st.sampled_from(["", *[name for name, _ in LEGS]]),
+    st.sampled_from([None, "13800138000"]),
+    st.sampled_from([None, 0, 4, 5, 6]),
+)
+UNENDING = any_event(SIGHTS, INSTANTS | st.none()).filter(
+    lambda event: (
+        not isinstance(event, Passed | LinkLost)
+        and not (isinstance(event, Resynced) and event.boot == "two")
+    )
+)
+"""Whatever may be heard while no call is closed: nobody remembers the names of those."""
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(UNENDING, max_size=24), st.integers(0, 24))
+def test_whatever_was_heard_can_be_handed_over(events: list[Event], cut: int) -> None:
+    assert heard_with_cuts(events, [min(cut, len(events))]) == heard_with_cuts(events, [])
 
 
 def text_of(story: Story) -> str:

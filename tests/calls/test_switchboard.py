@@ -282,6 +282,31 @@ class TestStoreInTrouble:
 
         assert [row["outcome"] for row in await rows(sqlite_db)] == ["answered"]
 
+    async def test_a_call_that_the_database_refuses_for_good_does_not_stay_on_the_screens(
+        self, sqlite_db: Database
+    ) -> None:
+        frames = frames_of_file(RINGALL)
+        with capture_logs() as logs:
+            async with exchange(sqlite_db) as it:
+                screen = it.screen(MAY)
+                it.hears(frames[:RINGS])
+                await it.settled()
+                await screen.look()
+                assert screen.shown
+                it.refuse = lambda item: any(keeping.record.over for keeping in item[0].calls)
+
+                for frame in frames[RINGS:]:
+                    it.hears([frame])
+                await it.settled()
+                await it.passes(3)
+
+                await screen.look()
+                assert screen.shown == screen.fresh() == {}
+                assert it.desk.board()["calls"] == []
+
+        assert "store_refused" in {log["event"] for log in logs}
+        assert it.writer.refused == 1
+
 
 class TestLink:
     """The link is lost and comes back."""

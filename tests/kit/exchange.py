@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
@@ -267,11 +268,13 @@ class Exchange:
         self.bus = Bus()
         self.batches: list[Item] = []
         self.fail: StoreUnavailable | None = None
+        self.refuse: Callable[[Item], bool] = lambda _item: False
         self.writer: Writer[Item, tuple[list[Turn], Told]] = Writer(
             db,
             self._apply,
             after=self._after,
-            on_trouble=lambda _fault: self._show_what_waits(),
+            on_trouble=lambda _fault: self._show(self.writer.pending()),
+            on_refused=lambda batch, _fault: self._show(batch),
             back_off=QUICK,
             gather=timedelta(),
             limit=limit,
@@ -304,6 +307,8 @@ class Exchange:
     ) -> tuple[list[Turn], Told]:
         if self.fail is not None:
             raise self.fail
+        if any(map(self.refuse, items)):
+            raise DataError("a value that no table bears", {}, ValueError("x"))
         told = await self.calls.keep(connection, [batch for batch, _ in items])
         return [turn for _, turn in items], told
 
@@ -313,8 +318,8 @@ class Exchange:
             self.desk.committed(turn, [])
         self.desk.committed(turns[-1], told)
 
-    def _show_what_waits(self) -> None:
-        for _, turn in self.writer.pending():
+    def _show(self, items: Sequence[Item]) -> None:
+        for _, turn in items:
             self.desk.show_unstored(turn)
 
     def hears(self, frames: Sequence[Frame]) -> None:
