@@ -49,8 +49,12 @@ class Found:
 
 @dataclass(slots=True, kw_only=True)
 class Update:
-    """One call as it now is, on its way to the screens. `found` is awaited before it is shown."""
+    """One call as it now is, on its way to the screens. `found` is awaited before it is shown.
 
+    `n` counts up, so that an older state never takes the place of a newer one.
+    """
+
+    n: int = 0
     record: CallRecord
     offers: Sequence[AgentOffer]
     number: Number
@@ -65,6 +69,7 @@ class Turn:
     updates: list[Update] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     """Calls that turned out to be another."""
+    stored: bool = False
 
 
 class HasId(Protocol):
@@ -225,6 +230,7 @@ class Desk:
 
     def committed(self, turn: Turn, told: Told) -> None:
         """Take a change that is stored; it is shown in its turn."""
+        turn.stored = True
         self._turns.put_nowait((turn, told))
 
     async def show(self) -> None:
@@ -240,17 +246,40 @@ class Desk:
             self._board_dirty.set()
 
     def show_unstored(self, turn: Turn) -> None:
-        """Show a change at once although it could not be stored yet: a pop must not wait.
+        """Show a change although it is not stored yet: a pop must not wait. Stored ones are not.
 
         Its hints have no number; they come again, numbered, when the store is back.
         """
+        if turn.stored:
+            return
         for update in turn.updates:
             live = self._put(update, _ready(update.found))
-            for who in live.update.cards:
-                self._bus.publish(
-                    Push(audience=audience_of(who), kind="card", call=update.record.id)
-                )
+            self._push_unnumbered(live)
+            self._push_when_found(update)
+        for call in turn.gone:
+            if live_ := self._merged(call):
+                self._push_unnumbered(live_)
         self._board_dirty.set()
+
+    def _push_unnumbered(self, live: _Live) -> None:
+        for who in live.update.cards:
+            call = live.update.record.id
+            self._bus.publish(Push(audience=audience_of(who), kind="card", call=call))
+
+    def _push_when_found(self, update: Update) -> None:
+        """Show a card again with its customer, who is still looked for."""
+        found, call = update.found, update.record.id
+        if found is None or found.done():
+            return
+
+        def late(_: object) -> None:
+            live = self._live.get(call)
+            if live is not None and live.update.found is found:
+                live.found = _ready(found) or live.found
+                self._push_unnumbered(live)
+                self._board_dirty.set()
+
+        found.add_done_callback(late)
 
     async def show_board(self, pause: float = 0.5, at_least: float = 5.0) -> None:
         """Tell the boards, for ever: of changes at once but `pause` seconds apart. One task.
@@ -286,21 +315,24 @@ class Desk:
                     found = await asyncio.shield(update.found)
             except (TimeoutError, CtiError):
                 log.warning("customer_lookup_late", call=update.record.id)
+                self._push_when_found(update)
         self._put(update, found)
 
-    def _merged(self, call: str) -> None:
+    def _merged(self, call: str) -> _Live | None:
         """Take a call away that turned out to be another: its cards end without a word."""
         live = self._live.get(call)
         if live is not None:
             live.over_at = self._clock.now()
             live.update.cards = {who: CardState(state="ended") for who in live.update.cards}
+        return live
 
     def _put(self, update: Update, found: Found | None) -> _Live:
         live = self._live.get(update.record.id)
         if live is None:
             live = _Live(update=update, found=found or Found())
             self._live[update.record.id] = live
-        live.update = update
+        if update.n >= live.update.n:
+            live.update = update
         live.found = found or live.found
         if update.record.over and live.over_at is None:
             live.over_at = self._clock.now()
