@@ -4,7 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal, TextIO
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -24,6 +25,27 @@ def _clean_values(
         if isinstance(value, str):
             fact[key] = clean(value) if key != "exception" else value
     return fact
+
+
+class Unfailing:
+    """A stream that swallows what the system cannot write now: a full disk, a reader that went.
+
+    A line of the log may be lost then; the work that it tells of goes on.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write if that is possible."""
+        with suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flush if that is possible."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def configure(
@@ -52,7 +74,7 @@ def configure(
         wrapper_class=structlog.make_filtering_bound_logger(
             getattr(logging, level.upper(), logging.INFO)
         ),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Unfailing(out))),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(

@@ -49,8 +49,12 @@ class Found:
 
 @dataclass(slots=True, kw_only=True)
 class Update:
-    """One call as it now is, on its way to the screens. `found` is awaited before it is shown."""
+    """One call as it now is, on its way to the screens. `found` is awaited before it is shown.
 
+    `n` counts up, so that an older state never takes the place of a newer one.
+    """
+
+    n: int = 0
     record: CallRecord
     offers: Sequence[AgentOffer]
     number: Number
@@ -65,6 +69,7 @@ class Turn:
     updates: list[Update] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     """Calls that turned out to be another."""
+    stored: bool = False
 
 
 class HasId(Protocol):
@@ -227,6 +232,7 @@ class Desk:
 
     def committed(self, turn: Turn, told: Told) -> None:
         """Take a change that is stored; it is shown in its turn."""
+        turn.stored = True
         self._turns.put_nowait((turn, told))
 
     async def show(self) -> None:
@@ -242,10 +248,12 @@ class Desk:
             self._board_dirty.set()
 
     def show_unstored(self, turn: Turn) -> None:
-        """Show a change at once although it could not be stored yet: a pop must not wait.
+        """Show a change although it is not stored yet: a pop must not wait. Stored ones are not.
 
         Its hints have no number; they come again, numbered, when the store is back.
         """
+        if turn.stored:
+            return
         for update in turn.updates:
             if update.found is not None and not update.found.done():
                 self._look_later(update, update.found)
@@ -331,7 +339,8 @@ class Desk:
         if live is None:
             live = _Live(update=update, found=found or Found())
             self._live[update.record.id] = live
-        live.update = update
+        if update.n >= live.update.n:
+            live.update = update
         live.found = found or live.found
         if update.record.over and live.over_at is None:
             live.over_at = self._clock.now()

@@ -45,6 +45,8 @@ AGAIN: Final = timedelta(seconds=5)
 PATIENCE: Final = timedelta(seconds=10)
 """Wait so long for the acting session before frames are heard without a snapshot."""
 
+LATE: Final = 0.25
+"""A change that is not stored after so many seconds is shown before it is."""
 SAY_HEARD: Final = timedelta(seconds=10)
 """Write down this often that the PBX is heard."""
 
@@ -128,6 +130,7 @@ class Switchboard:
         self._gap: Gap | None = None
         self._owed_from: datetime | None = None
         self._said_heard: datetime | None = None
+        self._updates = 0
         self.heard = 0
         self.last_heard: datetime | None = None
         self.lag_ms = 0.0
@@ -369,8 +372,10 @@ class Switchboard:
             )
         )
         batch.tell += [(who, record.id) for who in changed]
+        self._updates += 1
         turn.updates.append(
             Update(
+                n=self._updates,
                 record=record,
                 offers=offers,
                 number=shown.number,
@@ -406,6 +411,8 @@ class Switchboard:
             log.error("change_not_stored", pbx=self.pbx, calls=[k.record.id for k in batch.calls])
         if self._pen.troubled:
             self._desk.show_unstored(turn)
+        elif turn.updates:
+            asyncio.get_running_loop().call_later(LATE, self._desk.show_unstored, turn)
 
 
 def _beside(record: CallRecord) -> tuple[object, ...]:

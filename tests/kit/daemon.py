@@ -92,6 +92,12 @@ class Daemon:
         facts = [json.loads(line) for line in lines if line.startswith("{")]
         return [fact for fact in facts if not event or fact["event"] == event]
 
+    def ever(self, event: str) -> list[dict[str, Any]]:
+        """Give the lines of that event of all its lives."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        facts = [json.loads(line) for line in lines if line.startswith("{")]
+        return [fact for fact in facts if fact["event"] == event]
+
     async def says(self, event: str, times: int = 1, within: float = 20) -> dict[str, Any]:
         """Wait for a line of its log, the `times`-th since its start."""
         end = time.monotonic() + within
