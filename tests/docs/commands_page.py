@@ -69,7 +69,9 @@ def _shown(argument: Any) -> str:
 
 def _value(argument: Any) -> str:
     hint = str(argument.hint)
-    return "N" if argument.hint is int else "PATH" if "Path" in hint else "TEXT"
+    if any(number in hint for number in ("int", "float")):
+        return "N"
+    return "PATH" if "Path" in hint else "TEXT"
 
 
 def _default(argument: Any) -> str:
