@@ -59,7 +59,7 @@ class PbxSettings(Part):
     tls_ca: MaybeFile = Field(None, description="CA file that signed its certificate.")
     connect_within: Seconds = Field(5.0, description="Seconds to connect, and again to log in.")
     ping_every: Seconds = Field(2.0, description="Ask the PBX this often whether it is there.")
-    ping_within: Seconds = Field(5.0, description="No answer for this long: the link is dead.")
+    ping_within: Seconds = Field(4.5, description="No answer for this long: the link is dead.")
 
     def read_secret(self) -> str:
         """Give the AMI secret; the file wins. Raises `ConfigError`."""
