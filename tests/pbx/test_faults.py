@@ -265,7 +265,8 @@ async def test_a_daemon_that_is_killed_goes_on_with_every_live_call(plant: Plant
     manner: Callable[[str], Manner] = lambda _phone: Manner(ring=2.0)  # noqa: E731
     phones = Phones((place.phones, CROWD_PORT), pbx, manner)
     callers = Customers((place.carrier, CROWD_PORT), pbx, "4005")
-    crowd = [Customer(number=f"138000070{n:02}", talk=6.0) for n in range(20)]
+    # Long enough that each call lives when the daemon is back, however slow this machine is.
+    crowd = [Customer(number=f"138000070{n:02}", talk=25.0) for n in range(20)]
     await phones.open()
     await callers.open()
     for place_, customer in enumerate(crowd):
