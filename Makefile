@@ -2,7 +2,6 @@
 BIN := .venv/bin
 PORT ?= 8080
 PBX ?= simulated
-export PYTHONDONTWRITEBYTECODE ?= 1
 
 .PHONY: setup demo ring test lint lab bench lock docs screenshots
 setup: .venv/.ready
