@@ -2,7 +2,6 @@
 BIN := .venv/bin
 PORT ?= 8080
 PBX ?= simulated
-export PYTHONDONTWRITEBYTECODE ?= 1
 
 .PHONY: setup demo ring test lint lab bench lock docs screenshots
 setup: .venv/.ready
@@ -10,10 +9,12 @@ setup: .venv/.ready
 .venv/.ready: requirements.lock pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cti needs Python 3.11 or newer; found $$(python3 --version 2>&1)"; exit 1; }
 	@python3 -m venv .venv || { echo "python3 -m venv failed: on Debian and Ubuntu install the package python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet "uv==0.13.*" \
+	@echo "making .venv with the packages of requirements.lock: once, about half a minute"
+	@$(BIN)/pip install --quiet "uv==0.13.*" \
 	&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock \
-	|| $(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	|| { echo "uv could not; pip does the same, and takes longer"; \
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock; }
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock:

@@ -324,7 +324,8 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
         taken = fault.errno in (98, 48, 10048)
         raise ConfigError(
             f"cannot listen on {host}:{port}: {fault.strerror or fault}",
-            "another program has this port: set web.port (CTI_WEB__PORT), or stop the other one"
+            "another program has this port: stop it, or take another by web.port (CTI_WEB__PORT), "
+            "in the demo by make demo PORT=8081"
             if taken
             else "set web.host to an address of this machine, web.port to a port you may use",
             code="port_taken" if taken else "bad_address",

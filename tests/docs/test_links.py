@@ -66,7 +66,7 @@ def test_an_image_is_small_and_shown(image: Path) -> None:
 
 @pytest.mark.parametrize("page", [README, *sorted(DOCS.rglob("*.md"))], ids=lambda page: page.name)
 def test_a_line_holds_one_sentence(page: Path) -> None:
-    two = re.compile(r"[a-z0-9)`\"”][.!?] [A-Z`\"“(\[]")
+    two = re.compile(r"[\w)`\"”]{2}[.!?] [A-Z`\"“(\[]")
     lines = [re.sub(r"^\s*(\d+\.|-) ", "", line) for line in prose(page)]
 
     assert [line for line in lines if two.search(line)] == []

@@ -5,7 +5,7 @@ import re
 from typing import Any, get_args
 
 from cti.people.rules import Person, Role
-from cti.web import api, pages, push, server, wire
+from cti.web import api, auth, pages, push, server, wire
 from cti.web.roles import may, sees_callers
 from tests.docs.texts import DOCS, first_names, table, text_of
 
@@ -67,9 +67,8 @@ def test_routes_are_those_of_the_server() -> None:
 def test_refusals_have_the_status_that_is_told() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text_of(PAGE), re.MULTILINE)
     statuses = {code: int(status) for code, status in rows}
-    denied = re.findall(
-        r"Denied\((\d+), \"(\w+)\"\)", inspect.getsource(api) + inspect.getsource(push)
-    )
+    source = inspect.getsource(api) + inspect.getsource(auth)
+    denied = re.findall(r"Denied\((\d+), \"(\w+)\"\)", source)
 
     assert api.STATUS.items() <= statuses.items()
     assert {code: int(status) for status, code in denied}.items() <= statuses.items()
