@@ -83,11 +83,18 @@ def _install(_: argparse.Namespace) -> int:
 def _start(_: argparse.Namespace) -> int:
     install()
     pair = demo.start()
+    asyncio.run(_take_their_time(pair))
     _say(f"PBX      {pair.place.pbx}  AMI {pair.place.ami}  pid {pair.pbx.pid}")
     _say(f"world    {pair.place.carrier} carrier, {pair.place.phones} phones  pid {pair.world.pid}")
     _say(f"settings {demo.state() / 'cti.toml'}")
     _say("Let a customer ring: python -m tests.pbx.lab call   End it: python -m tests.pbx.lab stop")
     return 0
+
+
+async def _take_their_time(pair: Pair) -> None:
+    """Let the demo's phones ring so long that a person sees the pop before somebody answers."""
+    async with Lab(pair) as lab:
+        await lab.behave_all(p6001="answer,8,25", p6002="answer,12,25", p6003="answer,16,25")
 
 
 def _stop(_: argparse.Namespace) -> int:
