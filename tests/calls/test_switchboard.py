@@ -136,7 +136,7 @@ class TestScreens:
         self, path: Path, sqlite_db: Database
     ) -> None:
         frames = frames_of_file(path)
-        size = max(len(frames) // 10, 1)
+        size = max(len(frames) // 6, 1)
         async with exchange(sqlite_db) as it:
             screens = [it.screen(who) for who in (MAY, BO, LIN, CHEN)]
             for start in range(0, len(frames), size):
