@@ -7,7 +7,7 @@ call model (docs/calls.md).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from cti.calls.connect import alone, talks_of
@@ -294,10 +294,7 @@ class _Case:
         """Find whose phone was first connected with the customer."""
         if not self.talks:
             return self._answered_by_mark() or self._answered_alone()
-        leg = min(self.talks, key=lambda talk: (talk.began or talk.seen, talk.seen)).leg
-        if self.direction is Direction.OUTBOUND and leg in self.customers:
-            return self.first
-        return leg
+        return min(self.talks, key=lambda talk: (talk.began or talk.seen, talk.seen)).leg
 
     def _answered_by_mark(self) -> Leg | None:
         """Fall back, for a call seen in part, on a queue's word that a member was connected."""
@@ -640,8 +637,3 @@ def _ms(start: Moment | None, end: Moment | None) -> int | None:
     if start is None or end is None or start.at is None or end.at is None:
         return None
     return max(end.order - start.order, timedelta()) // timedelta(milliseconds=1)
-
-
-def instant(moment: Moment | None) -> datetime | None:
-    """Give the instant of a moment that may be missing."""
-    return moment.at if moment else None

@@ -12,7 +12,17 @@ from cti.calls.cards import card_states
 from cti.calls.effects import Close, Merge, Note
 from cti.calls.offers import agent_offers
 from cti.calls.record import CallRecord, State
-from cti.pbx.events import Event, HungUp, LegId, LegSeen, LiveVisit, Passed, Sight
+from cti.pbx.events import (
+    AgentCalled,
+    Event,
+    HungUp,
+    LegBorn,
+    LegId,
+    LegSeen,
+    LiveVisit,
+    Passed,
+    Sight,
+)
 from tests.kit.any_event import INSTANTS, any_event
 from tests.kit.story import (
     BO,
@@ -255,6 +265,25 @@ class TestOver:
         story = talking().gone(9, MAY).gone(9, WANG)
 
         assert not story.over().approximate
+
+    def test_two_calls_that_were_over_and_turn_out_to_be_one_are_closed_once(self) -> None:
+        story = Story().calls(0).calls(0.5, BO, to="6002").gone(4, WANG).gone(5, BO)
+
+        story.joined(5, WANG, BO).passed(6.9)
+        assert story.records == []
+
+        assert [record.id for record in story.passed(7).records] == ["call-1"]
+        assert len(story.records[0].legs) == 2
+
+    def test_no_word_of_a_channel_that_is_over_opens_a_call(self) -> None:
+        story = talking().gone(9, MAY).gone(9, WANG).passed(12)
+        story.hears(LegBorn(at=at(13), who=story.sight(WANG)))
+        story.dials(13, WANG, MAY).picks_up(13, MAY, WANG).talk(13, WANG, MAY).joins(13)
+        story.agent(13, AgentCalled, MAY).recorded(13, WANG, "/a.wav").named(13, WANG, name="x")
+
+        story.resynced(14, story.alive(WANG))
+
+        assert story.live() == []
 
 
 class TestStates:

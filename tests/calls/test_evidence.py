@@ -100,7 +100,7 @@ UNENDING = any_event(SIGHTS, INSTANTS | st.none()).filter(
 """Whatever may be heard while no call is closed: nobody remembers the names of those."""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(UNENDING, max_size=24), st.integers(0, 24))
 def test_whatever_was_heard_can_be_handed_over(events: list[Event], cut: int) -> None:
     assert heard_with_cuts(events, [min(cut, len(events))]) == heard_with_cuts(events, [])

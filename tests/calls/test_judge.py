@@ -134,6 +134,12 @@ class TestOffer:
 
         assert outcome_of(story.gone(3.01, WANG, cause).over()) == "caller_gave_up"
 
+    @pytest.mark.parametrize("cause", [16, 17, 21])
+    def test_a_phone_that_hangs_up_as_it_is_let_go_has_rejected_nothing(self, cause: int) -> None:
+        story = ringing().hangs_up(3, WANG).hangs_up(3, MAY, cause).cancelled(3, MAY, cause=cause)
+
+        assert outcome_of(story.gone(3.01, WANG).over()) == "caller_gave_up"
+
     def test_the_caller_gave_up_when_he_hung_up_before_the_phone_was_let_go(self) -> None:
         story = ringing().hangs_up(4, WANG).cancelled(4.0001, MAY).gone(4.01, WANG)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Table, select
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
@@ -19,7 +20,7 @@ from cti.app import Callers, Kept
 from cti.bus import Bus, Mailbox, person
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import Desk, Found, Turn
-from cti.calls.store import CallStore, Told
+from cti.calls.store import CallStore, Told, calls
 from cti.calls.switchboard import Item, Switchboard
 from cti.clock import SetClock
 from cti.customers.rules import Number
@@ -388,3 +389,10 @@ async def exchange(
             task.cancel()
     if failed is not None:
         raise failed
+
+
+async def rows(db: Database, table: Table = calls) -> list[dict[str, Any]]:
+    """Everything in a table."""
+    async with db.read() as connection:
+        found = await connection.execute(select(table).order_by(*table.primary_key))
+        return [dict(row._mapping) for row in found]
