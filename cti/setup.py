@@ -41,6 +41,7 @@ class Made:
             f"made {self.settings}, {self.house} and an empty database",
             "Next:",
             f"  put the AMI secret of the PBX into {self.secret}",
+            f"  cti check --config {self.settings}",
             f"  adapt {self.house}, then: cti house check {self.house}",
             f"  cti user add 1001 --name NAME --role manager --config {self.settings}",
         ]
