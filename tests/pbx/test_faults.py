@@ -287,9 +287,9 @@ async def test_a_daemon_that_is_killed_goes_on_with_every_live_call(plant: Plant
     assert 20 == len(told) == len(mine)
     truth = {rung.caller: rung.phone for rung in phones.rung if rung.how == "answered"}
     assert truth == {caller: row["agent"] for caller, row in told.items()}
-    gap = await plant.gap()
-    assert "cti was not running" == gap["cause"]
-    assert gap["back_at"] is not None
+    gaps = await plant.house.gaps()
+    assert "cti was not running" in {gap["cause"] for gap in gaps}
+    assert None not in {gap["back_at"] for gap in gaps}
 
 
 async def test_a_daemon_that_is_asked_to_stop_says_goodbye_and_comes_back(plant: Plant) -> None:

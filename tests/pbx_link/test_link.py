@@ -295,7 +295,7 @@ async def test_the_kernel_gives_up_unsent_bytes_in_the_same_time() -> None:
             assert link._session is not None
             sock = link._session.transport.get_extra_info("socket")
 
-            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 4500
 
 
 # --- refused
