@@ -92,16 +92,17 @@ async def plant(built: Plant) -> AsyncIterator[Plant]:
 async def test_calls_go_on_through_a_lost_link_and_what_was_not_seen_is_marked(
     plant: Plant,
 ) -> None:
-    talks_on = await plant.rings("13800001001", "6001", "answer,1,30", talk=9)
+    talks_on = await plant.rings("13800001001", "6001", "answer,1,90", talk=80)
     ends_in_it = await plant.rings("13800001002", "6002", "answer,1,30", talk=3)
-    is_answered_in_it = await plant.rings("13800001003", "6003", "answer,4,30", talk=5)
+    is_answered_in_it = await plant.rings("13800001003", "6003", "answer,4,90", talk=80)
     gives_up_in_it = await plant.rings("13800001004", "6004", SILENT, patience=4)
     for phone in ("6001", "6002"):
         await plant.shows(phone, "talking")
     await plant.proxy.refuse()
     await plant.link(up=False)
-    begins_in_it = await plant.rings("13800001005", "6005", "answer,1,30", talk=5)
+    begins_in_it = await plant.rings("13800001005", "6005", "answer,1,90", talk=80)
     await asyncio.gather(ends_in_it.over(), gives_up_in_it.over(), is_answered_in_it.answered())
+    await begins_in_it.answered()
 
     await plant.proxy.open()
     back = await plant.link(up=True)
@@ -109,7 +110,8 @@ async def test_calls_go_on_through_a_lost_link_and_what_was_not_seen_is_marked(
     for caller in ("13800001002", "13800001004"):
         await plant.house.kept(caller)
     closed = asyncio.get_running_loop().time() - began
-    await asyncio.gather(talks_on.over(), is_answered_in_it.over(), begins_in_it.over())
+    for call in (talks_on, is_answered_in_it, begins_in_it):
+        await call.hang_up()
 
     assert (back < CLOSED_S, closed < CLOSED_S) == (True, True)
     gap = await plant.gap()

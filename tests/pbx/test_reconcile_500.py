@@ -104,16 +104,19 @@ async def test_every_phone_rang_as_long_as_it_says(day: Day) -> None:
 
 
 async def test_no_screen_saw_a_card_twice_or_too_long(day: Day) -> None:
+    ends: list[list[str]] = []
     for phone in WATCHED:
         screen = day.house.screens[phone]
         rang = [rung for rung in day.borne.rung if rung.phone == phone and rung.how != "busy"]
-        calls = {card["call"] for _, card in screen.told}
-        words: list[Any] = [screen.words(call) for call in sorted(calls)]
+        said: list[Any] = [
+            screen.words(call) for call in sorted({card["call"] for _, card in screen.told})
+        ]
+        assert len(rang) == sum(words.count("ringing") for words in said)
+        ends += [[word for word in words if word.startswith("ended ")] for words in said]
+        assert [words[-1] for words in said] == [last for *_, last in ends[len(ends) - len(said) :]]
 
-        pops = sum(said.count("ringing") for said in words)
-        assert len(rang) == pops
-        assert {True} == {said[-1].startswith("ended ") for said in words}
-        assert {1} == {sum(word.startswith("ended") for word in said) for said in words}
+    # the queue goes round by its own memory: one of these phones may be passed over, not all
+    assert {1} == {len(end) for end in ends}
 
 
 def own_ms(rung: Rung) -> float:
