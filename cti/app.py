@@ -36,6 +36,7 @@ from cti.people.store import PeopleStore
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
+from cti.web.rooms import Room
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
 
@@ -146,6 +147,7 @@ class App:
             on_trouble=self._trouble,
             on_refused=lambda batch, _fault: self._show(batch),
         )
+        self.rooms = self._rooms()
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
         async with asyncio.TaskGroup() as tasks:
@@ -159,6 +161,10 @@ class App:
                 self.ready.set()
                 await self._stop.wait()
             await self._wind_down(running)
+
+    def _rooms(self) -> list[Room]:
+        """Build the rooms that have pages of their own, in the order of the navigation."""
+        return []
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
@@ -275,6 +281,7 @@ class App:
             ready=self._readiness,
             registry=self.registry,
             rules=lambda: self.house.ring,
+            rooms=self.rooms,
         )
         pages.add_routes(self._routes)
         return pages

@@ -4,11 +4,14 @@ Only values and small pure questions; `house_file` reads them. Keys, defaults an
 origin: requirement section 23.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from cti.calendar import Calendar
 from cti.calls.rings import RingRules
 
 Span = tuple[time, time]  # from, to; a `to` not later than `from` ends the next day
@@ -42,6 +45,262 @@ class CallLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InboundRules:
+    """What follows from an inbound call: section `[inbound]`."""
+
+    long_distance_first: bool = False
+    chase_call_flag: bool = True
+    missed_call_callback: timedelta = timedelta(minutes=30)
+    """A recovery callback is due after so much callable time (MISS-05)."""
+    missed_call_callback_except: tuple[str, ...] = ()
+    """Reasons of missed calls that open no callback."""
+    first_asked_owner: bool = True
+    departments: Mapping[str, str] = field(default_factory=dict)
+    """Which department serves a queue or dialled line; not named: every department does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """What a rule costs whom, from a day on to a day (both included; None: open)."""
+
+    agent: Decimal = Decimal("0.00")
+    supervisor: Decimal = Decimal("0.00")
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissedCallRules:
+    """When a missed call costs whom: section `[penalties.missed_call]` (requirement 21.4)."""
+
+    amounts: Amounts = Amounts(agent=Decimal("10.00"), supervisor=Decimal("50.00"))
+    dated: tuple[Amounts, ...] = ()
+    """Amounts of certain days, in place of `amounts`; they do not overlap."""
+    scope: str = "on_duty"  # on_duty | rang | rang_free | first_rung
+    exempt: tuple[str, ...] = (
+        "on_call",
+        "system_dialled_visit",
+        "wrap_up",
+        "break_approved",
+        "called_away",
+        "unreachable",
+        "handover_minute",
+        "pbx_autopause",
+    )
+    wrap_up_limit: timedelta = timedelta(seconds=30)
+    merge_repeat: timedelta = timedelta(seconds=120)
+    recovered_within: timedelta = timedelta(seconds=120)
+    storm_count: int = 10
+    storm_within: timedelta = timedelta(minutes=10)
+    no_agent_line: tuple[str, ...] = (
+        "unobserved",
+        "pbx_fault",
+        "out_of_hours",
+        "ivr_abandon",
+        "short_abandon",
+        "no_one_rostered",
+    )
+    supervisor_line: tuple[str, ...] = (
+        "rang_out",
+        "abandoned_ringing",
+        "rejected",
+        "not_offered",
+        "no_one_rostered",
+    )
+    understaffed_supervisor_line: tuple[str, ...] = ("all_busy", "all_exempt")
+
+    def amounts_on(self, day: date) -> Amounts:
+        """Give the amounts in force on a day of the house."""
+        return in_force(self.dated, day) or self.amounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PenaltyRule:
+    """One other fine: `[[penalties.rules]]`. `trigger` says who or what proposes it."""
+
+    id: str
+    trigger: str  # line | manual | complaint:CAUSE | order_field | visit_quota | exam
+    amounts: Amounts
+    dated: tuple[Amounts, ...] = ()
+    consecutive_months: int = 0
+    """After so many months running (0: never) `consecutive_agent` counts, by its mode."""
+    consecutive_agent: Decimal = Decimal("0.00")
+    consecutive_mode: str = "instead"  # instead | add
+
+    def amounts_on(self, day: date) -> Amounts:
+        """Give the amounts in force on a day of the house."""
+        return in_force(self.dated, day) or self.amounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingDays:
+    """So many working days, beginning the day after (`3wd`, requirement section 23)."""
+
+    days: int
+
+
+Lapse = timedelta | WorkingDays
+
+
+def _penalty(
+    id: str, trigger: str, agent: str, supervisor: str = "0.00", **more: Any
+) -> tuple[str, PenaltyRule]:
+    amounts = Amounts(agent=Decimal(agent), supervisor=Decimal(supervisor))
+    return id, PenaltyRule(id=id, trigger=trigger, amounts=amounts, **more)
+
+
+PENALTIES: Final[Mapping[str, PenaltyRule]] = dict(
+    (
+        _penalty("line_fault", "line", "20.00", "100.00"),
+        _penalty("complaint_mistake", "complaint:agent_error", "10.00"),
+        _penalty("complaint_attitude", "complaint:attitude", "20.00"),
+        _penalty("media_exposure", "manual", "20.00"),
+        _penalty("chat_games_films", "manual", "20.00"),
+        _penalty("eating_on_call", "manual", "20.00"),
+        _penalty("reading_chatting_ringtone", "manual", "10.00"),
+        _penalty("order_field", "order_field", "0.50"),
+        _penalty("visit_shortfall", "visit_quota", "0.20"),
+        _penalty(
+            "exam_fail",
+            "exam",
+            "50.00",
+            consecutive_months=2,
+            consecutive_agent=Decimal("80.00"),
+        ),
+    )
+)
+"""The reference fines by id (requirements PEN-02 to PEN-11)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PenaltyRules:
+    """Section `[penalties]`: what missed calls and other faults may cost, and how it is decided."""
+
+    settlement: str = "bonus"  # bonus | points | none
+    floor: Decimal = Decimal("0.00")
+    stacking: str = "largest"  # largest | sum
+    review_due: Lapse = timedelta(days=3)
+    lapse_after: Lapse = timedelta(days=30)
+    notice_after: timedelta = timedelta(minutes=15)
+    appeal_window: Lapse = WorkingDays(days=3)
+    missed_call: MissedCallRules = MissedCallRules()
+    rules: Mapping[str, PenaltyRule] = field(default_factory=lambda: PENALTIES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueTest:
+    """One line test of each day: by whose shift, and by when (house time)."""
+
+    shift: str
+    by: time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestedLine:
+    """One number: the trunk by which it is dialled, and the entry at which it must arrive."""
+
+    trunk: str
+    dial: str
+    arrives_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineTestRules:
+    """Section `[line_test]` (requirements LINE-01 to LINE-09)."""
+
+    tests: tuple[DueTest, ...] = (
+        DueTest(shift="early", by=time(10)),
+        DueTest(shift="middle", by=time(15)),
+    )
+    automatic: bool = True
+    contacts: Mapping[str, str] = field(
+        default_factory=lambda: {"exchange_room": "", "telephone_manager": ""}
+    )
+    """Number by role; empty: not set up."""
+    detection_limit: timedelta = timedelta(minutes=60)
+    arrive_within: timedelta = timedelta(seconds=20)
+    bill_reminder_day: int = 20
+    lines: tuple[TestedLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftType:
+    """One shift of the day, in house time; an end not later than the beginning is the next day."""
+
+    id: str
+    start: time
+    end: time
+    relieved_by: str = ""
+    """The shift type whose person must accept the hand-over before this one may leave."""
+
+
+SHIFTS: Final[Mapping[str, ShiftType]] = {
+    one.id: one
+    for one in (
+        ShiftType(id="early", start=time(8, 15), end=time(17, 15), relieved_by="late"),
+        ShiftType(id="middle", start=time(11), end=time(20), relieved_by="late"),
+        ShiftType(id="late", start=time(13), end=time(22)),
+    )
+}
+"""The reference shift types by id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftRules:
+    """Section `[shifts]` (requirements SHIFT-*)."""
+
+    types: Mapping[str, ShiftType] = field(default_factory=lambda: SHIFTS)
+    arrive_before: timedelta = timedelta(minutes=10)
+    min_staff: int = 1
+    meal_windows: tuple[Span, ...] = (
+        (time(11, 30), time(13, 30)),
+        (time(17, 30), time(19)),
+    )
+    stay_until_relieved: bool = True
+    leave_post_needs_approval: bool = True
+    swaps_per_month: int = 3
+    swap_on_holidays: bool = False
+    leave_on_swapped: str = "absence"  # absence | allowed
+    chat_seats: int = 1
+    cleaning_daily: str = "late"
+    """The shift type that cleans each day by turns; empty: none."""
+    cleaning_weekly: str = "fri"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTimes:
+    """When customers may be called, in house time: keys of `[visits]` (CB-01, 21.6)."""
+
+    windows: tuple[Span, ...] = ((time(9), time(12)), (time(14), time(21)))
+    holiday_mode: str = "afternoon_only"  # afternoon_only | closed | normal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialingRules:
+    """Section `[dialing]`: every outgoing call of the house, whatever its purpose."""
+
+    trunks: tuple[str, ...] = ()
+    caller_id: str = ""
+    ring_for: timedelta = timedelta(seconds=30)
+    per_minute: int = 10
+    per_number_day: int = 6
+    per_agent_hour: int = 30
+    prefixes: tuple[str, ...] = ()
+    """Allowed beginnings of a number; empty: the house's own country, no premium numbers."""
+    pause_when_waiting: int = 1
+    breaker_failed: int = 5
+    breaker_pause: timedelta = timedelta(minutes=15)
+
+
+def in_force(dated: Iterable[Amounts], day: date) -> Amounts | None:
+    """Give the dated amounts that hold on a day, None when none do."""
+    for one in dated:
+        if (one.since is None or one.since <= day) and (one.until is None or day <= one.until):
+            return one
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """All rules of one house, as read from one file. `version` is the hash of its content."""
 
@@ -51,6 +310,13 @@ class House:
     ring: RingRules = field(default_factory=RingRules)
     limits: Mapping[str, CallLimit] = field(default_factory=dict)
     overrun_needs_reason: bool = True
+    inbound: InboundRules = InboundRules()
+    penalties: PenaltyRules = PenaltyRules()
+    line_test: LineTestRules = LineTestRules()
+    shifts: ShiftRules = ShiftRules()
+    call_times: CallTimes = CallTimes()
+    dialing: DialingRules = DialingRules()
+    calendar: Calendar = field(default_factory=Calendar)
     version: str = ""
     effective_from: date | None = None
 

@@ -9,14 +9,14 @@ chance instead, so that the login form is guarded in the same way.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from aiohttp import web
 
-from cti.people.rules import Person
+from cti.people.rules import Person, Right
 from cti.web.ports import Accounts
 from cti.web.roles import may
 from cti.web.site import Site
@@ -85,9 +85,15 @@ class Auth:
         )
 
     def guard(
-        self, handler: Handler, *, view: str | None = None, anybody: bool = False
+        self,
+        handler: Handler,
+        *,
+        view: str | None = None,
+        rights: Collection[Right] = (),
+        anybody: bool = False,
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Let a handler see only those who may: logged in (unless `anybody`), with this view.
+        """Let a handler see only those who may: logged in (unless `anybody`), with this view,
+        with any of these rights.
 
         Raises `Denied`: 401 `not_logged_in`, 403 `csrf`, 403 `role`.
         """
@@ -99,6 +105,8 @@ class Auth:
             if request.method not in _READING:
                 await self._check_forgery(request, visitor)
             if view is not None and visitor.person and not may(visitor.person, view):
+                raise Denied(403, "role")
+            if rights and not (visitor.person and any(map(visitor.person.may, rights))):
                 raise Denied(403, "role")
             return await handler(request, visitor)
 

@@ -4,10 +4,10 @@ Only the live parts need one: `<cti-agent>` and `<cti-board>` are elements insid
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,6 +23,9 @@ from cti.web.roles import home, may
 from cti.web.shelf import Shelf
 from cti.web.site import Site
 from cti.web.words import LOCALES, Words, locale_of
+
+if TYPE_CHECKING:
+    from cti.web.rooms import Place
 
 FOLDER: Final = Path(__file__).parent / "templates"
 _PLAIN_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_\-][A-Za-z0-9_\-/]*)?")
@@ -42,9 +45,11 @@ class Pages:
         site: Site,
         clock: Clock,
         rules: Callable[[], RingRules],
+        places: "Sequence[Place]" = (),
     ) -> None:
         self.auth, self.live, self.messages = auth, live, messages
         self.shelf, self.words, self.site, self.clock, self.rules = shelf, words, site, clock, rules
+        self.places = places
         self._templates = Environment(
             loader=FileSystemLoader(FOLDER),
             autoescape=True,
@@ -190,12 +195,17 @@ class Pages:
     ) -> web.Response:
         """Render a template in the visitor's language."""
         locale = visitor.locale
+        said = request.query.get("done", "")
+        done = said if f"done.{said}" in self.words.catalogues[locale] else None
         text = self._templates.get_template(template).render(
             request=request,
             visitor=visitor,
             locale=locale,
             locales=LOCALES,
             may=may,
+            places=self.places,
+            done=done,
+            local=lambda at: at.astimezone(self.site.zone),
             site=self.site,
             url=self.shelf.url,
             say=lambda key, **given: self.words.say(locale, key, **given),

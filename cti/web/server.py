@@ -1,7 +1,7 @@
 """The web server: every route, what protects it, and what is said when something fails."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -20,6 +20,7 @@ from cti.web.openapi import describe
 from cti.web.pages import Pages, see_other
 from cti.web.ports import Accounts, Desk, Ready
 from cti.web.push import Gauges, Live, Pace
+from cti.web.rooms import Kit, Room
 from cti.web.shelf import Shelf
 from cti.web.site import Site
 from cti.web.words import Words
@@ -44,10 +45,12 @@ def make_app(
     registry: CollectorRegistry,
     rules: Callable[[], RingRules] = RingRules,
     pace: Pace | None = None,
+    rooms: Sequence[Room] = (),
 ) -> web.Application:
     """Build the web server from what the other rooms give it. Nothing runs yet.
 
-    `rules` are the house's ring rules as they are now, for the help page.
+    `rules` are the house's ring rules as they are now, for the help page; `rooms` have pages
+    of their own.
     """
     messages = Messages(desk, clock)
     live = Live(
@@ -69,12 +72,16 @@ def make_app(
         site=site,
         clock=clock,
         rules=rules,
+        places=[place for room in rooms for place in room.places],
     )
     api = Api(auth=auth, live=live, desk=desk, messages=messages)
 
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_Explain(auth, pages, words)])
     app.add_routes(pages.routes())
     app.add_routes(api.routes())
+    kit = Kit(auth=auth, pages=pages, words=words)
+    for room in rooms:
+        app.add_routes(room.routes(kit))
     app.add_routes(_plain_routes(shelf, ready, registry, site, api))
     app.router.add_get(LIVE, live.handle)
     app.on_response_prepare.append(_protect(site))

@@ -5,13 +5,16 @@ of `one` and `other`, chosen by the fact `n`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 Locale = Literal["en", "zh-Hant", "zh-Hans"]
 LOCALES: Final[tuple[Locale, ...]] = get_args(Locale)
 FOLDER: Final = Path(__file__).parent / "static" / "words"
+"""What pages and widget say; browsers fetch these."""
+ROOMS: Final = Path(__file__).parent / "words"
+"""What the pages of each room say besides: `ROOM/LOCALE.json`. No key stands in two."""
 
 Text = str | Mapping[str, str]
 Catalogue = Mapping[str, Text]
@@ -23,10 +26,10 @@ _HANS = ("zh-hans", "zh-cn", "zh-sg", "zh-my")
 class Words:
     """All catalogues, read once."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = FOLDER, rooms: Path = ROOMS) -> None:
+        folders = [folder, *sorted(path for path in rooms.glob("*") if path.is_dir())]
         self.catalogues: Mapping[Locale, Catalogue] = {
-            locale: json.loads((folder / f"{locale}.json").read_text(encoding="utf-8"))
-            for locale in LOCALES
+            locale: _read([one / f"{locale}.json" for one in folders]) for locale in LOCALES
         }
 
     def say(self, locale: Locale, key: str, **facts: Any) -> str:
@@ -40,6 +43,13 @@ class Words:
         """Give the word for a code, as `reason.rang_out`; the code itself if there is none."""
         text = self.catalogues[locale].get(f"{family}.{code}", code or "")
         return text if isinstance(text, str) else text["other"]
+
+
+def _read(files: Iterable[Path]) -> Catalogue:
+    read: dict[str, Text] = {}
+    for file in files:
+        read |= json.loads(file.read_text(encoding="utf-8"))
+    return read
 
 
 def locale_of(value: str | None) -> Locale | None:

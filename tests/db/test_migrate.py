@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-import cti.calls.store
-import cti.customers.store
-import cti.people.store  # noqa: F401  the tables
+import cti
+import cti.db.audit
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.schema import metadata
 from cti.errors import ConfigError
+
+for store in Path(cti.__file__).parent.glob("*/store.py"):
+    import_module(f"cti.{store.parent.name}.store")  # the tables
 
 
 def differences(connection: Connection) -> list[object]:

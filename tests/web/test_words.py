@@ -1,4 +1,6 @@
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -6,9 +8,11 @@ from string import Formatter
 import pytest
 
 import cti.web
-from cti.web.words import LOCALES, Text, Words, choose
+from cti.web.words import FOLDER, LOCALES, ROOMS, Text, Words, choose
 
 WEB = Path(cti.web.__file__).parent
+CODE = WEB.parent
+PAGES = {path.name for path in WEB.glob("*.py")} | {"routes.py"}
 WORDS = Words()
 
 FAMILIES = (
@@ -72,25 +76,51 @@ def test_taiwan_and_the_mainland_have_words_of_their_own() -> None:
     assert pairs == {key: (WORDS.say("zh-Hant", key), WORDS.say("zh-Hans", key)) for key in pairs}
 
 
+def sources() -> list[Path]:
+    found = [*CODE.rglob("*.html"), *CODE.rglob("*.py"), *(WEB / "static").glob("*.js")]
+    found.remove(WEB / "static" / "shapes.js")  # names of shapes look like keys
+    return found
+
+
 def used() -> Iterator[tuple[str, str]]:
-    sources = [*WEB.rglob("*.html"), *WEB.rglob("*.py"), *(WEB / "static").glob("*.js")]
-    sources.remove(WEB / "static" / "shapes.js")  # names of shapes look like keys
-    for source in sources:
+    for source in sources():
         for key in re.findall(r"""["'`]([a-z]+(?:\.[a-z0-9_]+)+)["'`]""", source.read_text()):
             yield source.name, key
+
+
+def families() -> set[str]:
+    """Give the families below which pages put keys together: `word("role", …)`, `say("x." ~ …)`."""
+    made = r"""word\(\s*"([a-z_.]+)"|say\(\s*"([a-z_.]+)\."\s*~"""
+    pages = [*CODE.rglob("*.html"), *CODE.glob("*/routes.py")]
+    return {
+        one for page in pages for pair in re.findall(made, page.read_text()) for one in pair if one
+    } | set(FAMILIES)
+
+
+def test_no_room_says_what_another_says_already() -> None:
+    said = [
+        key
+        for file in [FOLDER / "en.json", *ROOMS.glob("*/en.json")]
+        for key in json.loads(file.read_text(encoding="utf-8"))
+    ]
+
+    assert [] == [key for key, n in Counter(said).items() if n > 1]
 
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     known = set(WORDS.catalogues["en"])
     named = {key for _, key in used()}
-    built = {key for key in known if key.rpartition(".")[0] in FAMILIES}
+    put_together = families()
+    built = {key for key in known if key.rpartition(".")[0] in put_together}
     first_words = {key.split(".")[0] for key in known}
 
     unknown = {
         key
-        for key in named - known
+        for page, key in used()
+        if page.endswith((".html", ".js")) or page in PAGES
+        if key not in known
         if key.split(".")[0] in first_words
-        and key.rpartition(".")[0] not in FAMILIES
+        and key.rpartition(".")[0] not in put_together
         and not key.endswith((".html", ".js", ".json"))
     }
     columns = {key for key in known if key.startswith("board.col.")}

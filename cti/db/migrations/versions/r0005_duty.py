@@ -1,0 +1,10 @@
+"""Roster, clock, swaps, leave, breaks, hand-over, notices, checklists."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables."""

@@ -1,0 +1,1 @@
+"""What may a missed call cost whom? Incidents, proposals, decisions, appeals, statements."""

@@ -1,0 +1,1 @@
+"""What do the figures say? Reports over stored calls, as pages and as sheets."""
