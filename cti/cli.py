@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 done in part (what was not is told); 2 not done, and why.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -51,8 +52,9 @@ def run(words: Sequence[str]) -> int:
     log.configure("console", "warning")
     try:
         code: int = app(
-            words, exit_on_error=False, result_action="return_int_as_exit_code_else_zero"
+            _plain(words), exit_on_error=False, result_action="return_int_as_exit_code_else_zero"
         )
+        sys.stdout.flush()
     except CtiError as fault:
         print(f"cti: {fault}", file=sys.stderr)
         return 2
@@ -60,7 +62,17 @@ def run(words: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read has read enough: `cti replay FILE | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
+
+
+def _plain(words: Sequence[str]) -> Sequence[str]:
+    """Put a lone `-` behind `--`: it is standard input, and not an option without a name."""
+    if "-" not in words or "--" in words:
+        return words
+    return [*(word for word in words if word != "-"), "--", "-"]
 
 
 @app.command(name="run")
