@@ -26,6 +26,7 @@ from cti.customers.rules import Entry, normal
 from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
+from cti.db.sole import held
 from cti.errors import ConfigError, Refused
 from cti.pbx.simulator import Day, Guest, Habit, Line, QueueSetup, Simulator
 from cti.people.rules import Device, Person
@@ -111,9 +112,10 @@ async def serve(
         else:
             given = _settings(data, port, config=config)
             ring, live = _commanded(ring_command)
-        await migrate.upgrade(given.database_url)
-        links = await _fill(given)
-        token = _write_token(data)
+        with held(given.database_url):  # a demo that runs here keeps its people and its token
+            await migrate.upgrade(given.database_url)
+            links = await _fill(given)
+        token = secrets.token_urlsafe(24)
         app = App(given, routes=[web.post("/demo/ring", _ringer(ring, token))])
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(app.run(), name="cti")
@@ -121,6 +123,7 @@ async def serve(
             await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             if not running.done():
+                _write(data / TOKEN_FILE, token)
                 _write(data / "demo.url", app.url)
                 _tell(say, app.url, links, simulated=config is None)
                 others = tasks.create_task(live(), name="customers")
@@ -242,12 +245,6 @@ def _make(data: Path) -> None:
             "give --data DIR with a directory that you may write",
             code="data_directory",
         ) from fault
-
-
-def _write_token(data: Path) -> str:
-    token = secrets.token_urlsafe(24)
-    _write(data / TOKEN_FILE, token)
-    return token
 
 
 def _write(file: Path, text: str) -> None:
