@@ -270,15 +270,17 @@ def demo(
     config
         Settings that name a real PBX; none: a simulated one.
     """
+    if what == "ring":
+        from cti.demo_ring import ring_now
+
+        return _say([ring_now(data, number).strip()])
+    if what:
+        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
     import uvloop
 
     from cti import demo as demonstration
     from cti import log
 
-    if what == "ring":
-        return _say([asyncio.run(demonstration.ring_now(data, number)).strip()])
-    if what:
-        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
     log.configure("console", "warning")
     serving = demonstration.serve(
         data=data,

@@ -6,7 +6,6 @@ password that others know.
 
 import asyncio
 import contextlib
-import re
 import secrets
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -17,7 +16,7 @@ from random import Random
 from typing import Final
 
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from aiohttp import web
 
 from cti import settings as settings_file
 from cti import shipped
@@ -27,6 +26,7 @@ from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.sole import held
+from cti.demo_ring import CALLER, TOKEN_FILE, TOKEN_HEADER, URL_FILE, WITHHELD
 from cti.errors import ConfigError, Refused
 from cti.pbx.simulator import Day, Guest, Habit, Line, QueueSetup, Simulator
 from cti.people.rules import Device, Person
@@ -36,13 +36,10 @@ from cti.settings import Settings
 log = structlog.get_logger(__name__)
 
 LINK_FOR: Final = timedelta(hours=12)
-TOKEN_FILE: Final = "demo.token"  # noqa: S105  a file's name
 PHONES: Final = ("6001", "6002", "6003")
 LINE: Final = "4000"
 ANSWERED_AFTER: Final = (8.0, 13.0)
 """Seconds, long enough to look at the pop: at the third ring, or the fifth with its apology."""
-WITHHELD: Final = "anonymous"
-CALLER: Final = re.compile(rf"\+?[0-9]{{0,20}}|{WITHHELD}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,42 +121,11 @@ async def serve(
             waiting.cancel()
             if not running.done():
                 _write(data / TOKEN_FILE, token)
-                _write(data / "demo.url", app.url)
+                _write(data / URL_FILE, app.url)
                 _tell(say, app.url, links, simulated=config is None)
                 others = tasks.create_task(live(), name="customers")
                 await asyncio.wait({running})
                 others.cancel()
-
-
-async def ring_now(data: Path, number: str = "") -> str:
-    """Ask a running demo to let a customer ring; give what it says.
-
-    `number` says who, `anonymous` somebody who withholds it. Raises `ConfigError`.
-    """
-    if not CALLER.fullmatch(number):
-        raise ConfigError(
-            f"nobody rings from {number!r}",
-            f"give digits, {WITHHELD}, or nothing: then somebody rings",
-            code="demo_number",
-        )
-    try:
-        url = (data / "demo.url").read_text(encoding="ascii")
-        token = (data / TOKEN_FILE).read_text(encoding="ascii")
-        async with (
-            ClientSession(timeout=ClientTimeout(total=5)) as session,
-            session.post(
-                f"{url}/demo/ring", params={"number": number}, headers={"X-Demo-Token": token}
-            ) as answer,
-        ):
-            if answer.status == 200:
-                return await answer.text()
-    except (OSError, ClientError, TimeoutError):
-        pass
-    raise ConfigError(
-        f"no demo runs with the data directory {data}",
-        "start it with `make demo` (or `cti demo`), then ring again from a second terminal",
-        code="no_demo",
-    )
 
 
 def _simulator(secret: str, systemname: str) -> Simulator:
@@ -256,7 +222,7 @@ def _write(file: Path, text: str) -> None:
 
 def _ringer(ring: Ring, token: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(request: web.Request) -> web.StreamResponse:
-        given = request.headers.get("X-Demo-Token", "")
+        given = request.headers.get(TOKEN_HEADER, "")
         if not secrets.compare_digest(given.encode(), token.encode()):
             raise web.HTTPForbidden
         number = request.query.get("number", "")

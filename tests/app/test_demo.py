@@ -59,7 +59,10 @@ async def log_in(session: aiohttp.ClientSession, link: str) -> None:
         assert answer.status == 200
 
 
-async def test_a_customer_rings_at_once_and_every_agents_card_says_who(demo: Demo) -> None:
+async def test_a_customer_rings_at_once_and_every_agents_card_says_who(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # no proxy stands before the demo
     browser = aiohttp.ClientSession(demo.url, cookie_jar=aiohttp.CookieJar(unsafe=True))
     async with browser as session:
         await log_in(session, demo.links["agent"])
