@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from cti import __version__
 from cti.errors import ConfigError, CtiError, Refused
@@ -252,7 +253,7 @@ def demo(
     what: Annotated[str, Parameter(help="`ring`: let a customer of the running demo ring.")] = "",
     number: Annotated[str, Parameter(help="Who rings; `anonymous`: number withheld.")] = "",
     *,
-    port: int = 8080,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8080,
     data: Path = Path("data/demo"),
     ring_command: str = "",
     config: Config = None,

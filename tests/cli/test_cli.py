@@ -179,7 +179,8 @@ def test_a_database_that_was_never_made_says_what_to_do(
 
     assert code == 2
     assert err == (
-        f"cti: database {tmp_path}/cti.sqlite3 does not exist\n  What to do: run: cti migrate\n"
+        f"cti: database {tmp_path}/cti.sqlite3 does not exist\n"
+        "  What to do: run: cti migrate, with the same --config\n"
     )
 
 
