@@ -49,7 +49,7 @@ class Daemon:
         """Make its database."""
         await migrate.upgrade(self.database)
 
-    async def start(self, within: float = 20) -> None:
+    async def start(self, within: float = 60) -> None:
         """Start it, and wait until it serves pages; the PBX may still be away."""
         self._write()
         self._read = self.log.stat().st_size if self.log.exists() else 0
