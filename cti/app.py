@@ -23,6 +23,7 @@ from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.schema import Connection, new_id
+from cti.db.sole import held
 from cti.db.writer import Writer
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
@@ -122,6 +123,7 @@ class App:
         """Serve until `stop`, or a signal. Raises `ConfigError` before anything was started."""
         async with AsyncExitStack() as stack:
             await migrate.check(self.settings.database_url, password=self._password())
+            stack.enter_context(held(self.settings.database_url))
             self.db = await Database.open(self.settings.database_url, password=self._password())
             stack.push_async_callback(self.db.close)
             await self._serve(stack)

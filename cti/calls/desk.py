@@ -23,7 +23,7 @@ from cti.calls.phones import Phones, Standing
 from cti.calls.record import CallRecord, Direction, State
 from cti.calls.store import Contact, Day, Told
 from cti.clock import Clock
-from cti.customers.rules import Customer, Number
+from cti.customers.rules import Customer, Number, normal
 from cti.errors import CtiError, Refused, StoreUnavailable
 from cti.house import House
 from cti.log import clean
@@ -374,7 +374,7 @@ class Desk:
             "direction": record.direction.value,
             "number": "anonymous" if number.kind == "anonymous" else number.normal,
             "shown": number.shown or None,
-            "caller_name": _text(record.caller_name),
+            "caller_name": _sent_name(record.caller_name),
             "line": _text(record.dialled) if record.direction is not Direction.OUTBOUND else None,
             "queue": record.queues[-1] if record.queues else None,
             "rang_at": _iso(card.rang_at),
@@ -421,7 +421,7 @@ class Desk:
             "call": record.id,
             "state": record.state.value,
             "shown": number.shown or None,
-            "caller_name": _text(record.caller_name),
+            "caller_name": _sent_name(record.caller_name),
             "customer": customer.name if customer else None,
             "line": _text(record.dialled),
             "queue": record.queues[-1] if record.queues else None,
@@ -494,6 +494,11 @@ def _customer(customer: Customer) -> dict[str, Any]:
         "area": customer.area or None,
         "phones": list(customer.phones),
     }
+
+
+def _sent_name(name: str | None) -> str | None:
+    """Give the name that the network sent; "Anonymous" in its place is none."""
+    return _text(name) if name and normal(name, "").kind != "anonymous" else None
 
 
 def _text(text: str | None) -> str | None:
