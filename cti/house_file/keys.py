@@ -140,7 +140,7 @@ class Keys:
             lambda text: text in choices,
             "one_of",
             lambda: choices,
-            words=", ".join(choices),
+            words=", ".join(one or '""' for one in choices),
         )
 
     def whole(self, key: str, default: int, least: int, most: int) -> int:
