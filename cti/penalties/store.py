@@ -287,9 +287,6 @@ _ENUMS: Final[Mapping[str, Callable[[str], Any]]] = {
 }
 _WAITING: Final = (IncidentState.PROPOSED, IncidentState.BUNDLED, IncidentState.REOPENED)
 
-Judge = Callable[[Evidence | None], Evidence]
-"""Judges a miss; given is the first miss of the incident that it joins."""
-
 
 class PenaltyStore:
     """Missed calls and what they may cost, in the database.
@@ -838,6 +835,12 @@ class PenaltyStore:
                 await conn.execute(insert(began).values(id=1, at=at))
         return at
 
+    async def newest(self) -> datetime | None:
+        """Give when the newest missed call that was judged had begun; None: there is none."""
+        async with self._db.read() as conn:
+            at: datetime | None = await conn.scalar(select(func.max(missed_calls.c.at)))
+        return at
+
     async def judged(self, calls: Collection[str]) -> set[str]:
         """Give which of these missed calls have been judged."""
         found, wanted = set[str](), sorted(calls)
@@ -847,28 +850,54 @@ class PenaltyStore:
                 found |= set(await conn.scalars(select(missed_calls.c.call).where(some)))
         return found
 
-    async def keep_missed(self, facts: CallFacts, department: str, judge: Judge) -> str | None:
-        """Keep a missed call with its evidence, in the incident that it joins or opens.
+    async def joins(self, facts: CallFacts) -> tuple[str, Evidence] | None:
+        """Give the incident that a miss would join, with the evidence of its first miss."""
+        async with self._db.read() as conn:
+            incident = await self._joined(conn, facts)
+            return (incident, (await _evidence_of(conn, incident))[0]) if incident else None
 
-        Give the incident; None when the call was kept before. `judge` is told the evidence of
-        the incident's first miss, whose duty set counts (21.4 point 6).
+    async def keep_missed(
+        self, evidence: Evidence, department: str, *, into: str | None
+    ) -> str | None:
+        """Keep a missed call with its evidence, in the incident `into` or in a new one.
+
+        Give the incident. None when nothing was kept: the call was kept before, or it belongs
+        to another incident by now, so that it must be judged again.
         """
-        house = self._house()
+        facts, house = evidence.facts, self._house()
         async with self._alone() as conn:
             there = select(missed_calls.c.call).where(missed_calls.c.call == facts.call)
             if await conn.scalar(there) is not None:
                 return None
-            incident = await self._joined(conn, facts, house)
+            incident = await self._joined(conn, facts)
+            if incident != into:
+                return None
             if incident is None:
-                evidence = judge(None)
                 incident = await self._open(conn, facts, department, evidence, house)
                 await _keep_evidence(conn, incident, 1, department, evidence)
                 return incident
             before = await _evidence_of(conn, incident)
-            evidence = judge(before[0])
             await _keep_evidence(conn, incident, len(before) + 1, department, evidence)
             await self._extend(conn, incident, [*before, evidence], house)
             return incident
+
+    async def pending(self) -> frozenset[str]:
+        """Tell which of notify, escalate, lapse and close have something to do now."""
+        now = self._clock.now()
+        asked = {
+            "notify": select(lines.c.id).where(*_notices(now)),
+            "escalate": select(incidents.c.id).where(*_late(now)),
+            "lapse": select(lines.c.id).where(*_lapsing(now)),
+            "lapse_bundled": select(incidents.c.id).where(*_lapsing_bundled(now)),
+            "close": select(incidents.c.id).where(*_finished(now)),
+        }
+        async with self._db.read() as conn:
+            found = [
+                step.removesuffix("_bundled")
+                for step, wanted in asked.items()
+                if await conn.scalar(wanted.limit(1)) is not None
+            ]
+        return frozenset(found)
 
     async def due(self, now: datetime) -> Sequence[tuple[str, datetime, Sequence[MissedCall]]]:
         """Give the open incidents whose merging time is over: id, when it was, their calls."""
@@ -912,8 +941,7 @@ class PenaltyStore:
         """Send the notices that are due; give their lines. From then on the appeal window runs."""
         now, house = self._clock.now(), self._house()
         async with self._alone() as conn:
-            due = lines.c.notice_at <= now, lines.c.state.in_(review.DECIDED)
-            found = await conn.execute(select(lines).where(*due).limit(AT_ONCE))
+            found = await conn.execute(select(lines).where(*_notices(now)).limit(AT_ONCE))
             told = [_line(row) for row in found]
             for line in told:
                 until = review.ends(now, house.penalties.appeal_window, house)
@@ -931,15 +959,7 @@ class PenaltyStore:
         """Show to the next level what was not reviewed in time; give how many incidents."""
         now = self._clock.now()
         async with self._alone() as conn:
-            found = await conn.execute(
-                select(incidents.c.id)
-                .where(
-                    incidents.c.state.in_(_WAITING),
-                    incidents.c.escalate_at <= now,
-                    incidents.c.escalated_at.is_(None),
-                )
-                .limit(AT_ONCE)
-            )
+            found = await conn.execute(select(incidents.c.id).where(*_late(now)).limit(AT_ONCE))
             late = list(found.scalars())
             for incident in late:
                 one = incidents.c.id == incident
@@ -956,9 +976,9 @@ class PenaltyStore:
         """
         now = self._clock.now()
         async with self._alone() as conn:
-            open_ = (LineState.PROPOSED, LineState.APPEALED)
-            late = lines.c.state.in_(open_), lines.c.lapse_at <= now
-            found = await conn.execute(select(lines).where(*late).order_by(lines.c.lapse_at))
+            found = await conn.execute(
+                select(lines).where(*_lapsing(now)).order_by(lines.c.lapse_at)
+            )
             count = 0
             for line in [_line(row) for row in found]:
                 if line.state is LineState.APPEALED and await self._appeal_deciders(conn, line):
@@ -971,35 +991,19 @@ class PenaltyStore:
     async def close(self) -> int:
         """Close incidents about which nothing can change any more; give how many."""
         now = self._clock.now()
-        unfinished = (
-            select(lines.c.id)
-            .where(
-                lines.c.incident == incidents.c.id,
-                or_(
-                    and_(
-                        lines.c.state.in_(review.PAYABLE),
-                        or_(lines.c.final_at.is_(None), lines.c.final_at > now),
-                    ),
-                    and_(lines.c.state == LineState.WAIVED, lines.c.notified_at.is_(None)),
-                ),
-            )
-            .exists()
-        )
         async with self._alone() as conn:
             done = await conn.execute(
-                update(incidents)
-                .where(incidents.c.state == IncidentState.DECIDED, ~unfinished)
-                .values(state=IncidentState.CLOSED)
+                update(incidents).where(*_finished(now)).values(state=IncidentState.CLOSED)
             )
             return int(done.rowcount)
 
     # How incidents come about
 
-    async def _joined(self, conn: Connection, facts: CallFacts, house: House) -> str | None:
+    async def _joined(self, conn: Connection, facts: CallFacts) -> str | None:
         """Find the incident of the same caller's previous miss, if this one joins it."""
         if facts.number is None:
             return None
-        merge = house.penalties.missed_call.merge_repeat
+        merge = self._house().penalties.missed_call.merge_repeat
         found = await conn.execute(
             select(missed_calls.c.incident, missed_calls.c.at, missed_calls.c.ended_at)
             .where(
@@ -1174,8 +1178,7 @@ class PenaltyStore:
         return made
 
     async def _lapse_bundled(self, conn: Connection, now: datetime) -> int:
-        late = incidents.c.state == IncidentState.BUNDLED, incidents.c.lapse_at <= now
-        found = list(await conn.scalars(select(incidents.c.id).where(*late)))
+        found = list(await conn.scalars(select(incidents.c.id).where(*_lapsing_bundled(now))))
         for incident in found:
             one = incidents.c.id == incident
             await conn.execute(update(incidents).where(one).values(state=IncidentState.CLOSED))
@@ -1531,6 +1534,46 @@ class PenaltyStore:
     ) -> None:
         after = {"sum": found.sum, "total": found.total, "unit": found.unit} if found else None
         await self._audit(conn, who, what, f"statement:{person}:{month:%Y-%m}", after, address)
+
+
+_Conditions = tuple[ColumnElement[bool], ...]
+
+
+def _notices(now: datetime) -> _Conditions:
+    return lines.c.notice_at <= now, lines.c.state.in_(review.DECIDED)
+
+
+def _late(now: datetime) -> _Conditions:
+    return (
+        incidents.c.state.in_(_WAITING),
+        incidents.c.escalate_at <= now,
+        incidents.c.escalated_at.is_(None),
+    )
+
+
+def _lapsing(now: datetime) -> _Conditions:
+    return lines.c.state.in_((LineState.PROPOSED, LineState.APPEALED)), lines.c.lapse_at <= now
+
+
+def _lapsing_bundled(now: datetime) -> _Conditions:
+    return incidents.c.state == IncidentState.BUNDLED, incidents.c.lapse_at <= now
+
+
+def _finished(now: datetime) -> _Conditions:
+    """Find incidents of which no line may still be appealed, and no notice is due."""
+    open_ = lines.c.final_at.is_(None) | (lines.c.final_at > now)
+    unfinished = (
+        select(lines.c.id)
+        .where(
+            lines.c.incident == incidents.c.id,
+            or_(
+                and_(lines.c.state.in_(review.PAYABLE), open_),
+                and_(lines.c.state == LineState.WAIVED, lines.c.notified_at.is_(None)),
+            ),
+        )
+        .exists()
+    )
+    return incidents.c.state == IncidentState.DECIDED, ~unfinished
 
 
 def _no_incident() -> Refused:
