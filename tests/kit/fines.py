@@ -7,6 +7,7 @@ manager, Ou the owner, Chen a stranger without rights. Times are seconds into a 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import insert, update
@@ -19,7 +20,16 @@ from cti.db.engine import Database
 from cti.duty.rules import DutySet, DutyState, OnDuty
 from cti.house import House, HouseCard, MissedCallRules, PenaltyRules
 from cti.penalties.desk import Asked, NoFaults, PenaltyDesk
-from cti.penalties.record import CallFacts, Evidence, OfferFact
+from cti.penalties.record import (
+    CallFacts,
+    Evidence,
+    IncidentKind,
+    LineState,
+    OfferFact,
+    PenaltyLine,
+    Pick,
+    ReviewFilter,
+)
 from cti.penalties.rules import Circumstances, judge, supervisor_of
 from cti.penalties.store import PenaltyStore
 from cti.people.rules import Directory, Person, Role
@@ -197,6 +207,47 @@ def costs(evidence: Evidence) -> dict[str, str]:
     }
 
 
+def line(state: LineState = LineState.PROPOSED, **facts: object) -> PenaltyLine:
+    """May's ten for a missed call."""
+    made = PenaltyLine(
+        id="line-1",
+        incident="incident-1",
+        kind=IncidentKind.MISSED_CALL,
+        rule="missed_call",
+        person=MAY,
+        role=Role.AGENT,
+        amount=Decimal("10.00"),
+        proposed=Decimal("10.00"),
+        unit="CNY",
+        state=state,
+        exemption="",
+        at=TWO,
+        department="",
+        shift="early",
+        entry="4000",
+        reason="rang_out",
+        policy="policy-1",
+        proposed_at=TWO,
+        decided_at=None,
+        decided_by=None,
+        notified_at=None,
+        appeal_until=None,
+        final_at=None,
+        seen_at=None,
+        appealed=False,
+        escalated=False,
+        bundle="",
+        month=None,
+        version=1,
+    )
+    return replace(made, **facts)  # type: ignore[arg-type]
+
+
+def pick(found: PenaltyLine) -> Pick:
+    """Point at a line as it was seen."""
+    return Pick(line=found.id, version=found.version)
+
+
 class Roster:
     """Who is on duty, as the test says: the newest set that holds."""
 
@@ -338,6 +389,24 @@ class Office:
         }
         async with self.db.write() as conn:
             await conn.execute(update(calls).where(calls.c.id == call).values(values))
+
+    async def lines(self, *states: LineState) -> list[PenaltyLine]:
+        """Give the newest two hundred lines in these states, those of one incident by person."""
+        page = await self.store.lines(ReviewFilter(states=states), limit=200)
+        return sorted(page.rows, key=lambda one: (one.at, one.incident, one.person))
+
+    async def costs(self) -> dict[str, str]:
+        """Who would pay what, or why not, over all lines."""
+        return {one.person: one.exemption or str(one.amount) for one in await self.lines()}
+
+    async def line_of(self, who: str) -> PenaltyLine:
+        """Give the only line of somebody."""
+        (found,) = [one for one in await self.lines() if one.person == who]
+        return found
+
+    async def pick_of(self, who: str) -> Pick:
+        """Point at the only line of somebody, as it is now."""
+        return pick(await self.line_of(who))
 
     async def is_deaf(self, began: float, ended: float) -> None:
         """Store a gap of the PBX link."""
