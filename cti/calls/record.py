@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 from cti.value import value
 
@@ -166,3 +166,27 @@ class CallRecord:
     legs: tuple[tuple[str, str], ...]
     approximate: bool
     over: bool
+
+
+@value
+class OverCall:
+    """A stored call that is over: when it was first seen, and when it ended."""
+
+    call: str
+    seen_at: datetime
+    ended_at: datetime
+
+
+@value
+class WholeCall:
+    """A call as its rows stand in the records, with its parts in order.
+
+    `in_gap`: its PBX was not heard for a part of it.
+    """
+
+    row: dict[str, Any]
+    offers: list[dict[str, Any]]
+    visits: list[dict[str, Any]]
+    talks: list[dict[str, Any]]
+    legs: list[dict[str, Any]]
+    in_gap: bool

@@ -34,7 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.calls.offers import AgentOffer
-from cti.calls.record import CallRecord, Outcome
+from cti.calls.record import CallRecord, Outcome, OverCall, WholeCall
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
 from cti.log import clean
@@ -83,6 +83,7 @@ calls: Final = Table(
     Column("merged_into", _ID),
     Column("evidence", Text),
     Index("ix_calls_live", "over"),
+    Index("ix_calls_outcome_seen_at", "outcome", "seen_at"),
 )
 """One row per call. `caller` and `caller_name` are cleaned, `raw` is what was sent where it
 differs (escaped, bounded); `number` is the customer's in its normal form; `house` the version
@@ -459,6 +460,98 @@ class CallStore:
             for part in await conn.execute(_of(talks, span)):
                 records[part.call]["talked"].add(part.device)
         return list(records.values())
+
+    async def missed_over(self, since: datetime) -> list[OverCall]:
+        """Give the missed inbound calls seen first since an instant that are over, oldest first."""
+        wanted = (
+            calls.c.outcome == Outcome.MISSED,
+            calls.c.seen_at >= since,
+            calls.c.direction == "inbound",
+            calls.c.over.is_(True),
+            calls.c.merged_into.is_(None),
+        )
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(calls.c.id, calls.c.seen_at, calls.c.ended_at)
+                .where(*wanted)
+                .order_by(calls.c.seen_at, calls.c.id)
+            )
+            return [
+                OverCall(call=row.id, seen_at=row.seen_at, ended_at=row.ended_at or row.seen_at)
+                for row in found
+            ]
+
+    async def unanswered(self, since: datetime, number: str | None = None) -> datetime | None:
+        """Give when the oldest inbound call was first seen that lives and nobody has answered.
+
+        Calls first seen before `since` do not count, nor those of others than `number`.
+        """
+        whose = () if number is None else (calls.c.number == number,)
+        async with self._db.read() as conn:
+            oldest: datetime | None = await conn.scalar(
+                select(calls.c.seen_at)
+                .where(
+                    calls.c.over.is_(False),
+                    calls.c.direction == "inbound",
+                    calls.c.answered_at.is_(None),
+                    calls.c.merged_into.is_(None),
+                    calls.c.seen_at >= since,
+                    *whose,
+                )
+                .order_by(calls.c.seen_at)
+                .limit(1)
+            )
+        return oldest
+
+    async def answered_redial(self, number: str, since: datetime, until: datetime) -> str | None:
+        """Give the first inbound call of a number that was answered in a time (ends included)."""
+        async with self._db.read() as conn:
+            found: str | None = await conn.scalar(
+                select(calls.c.id)
+                .where(
+                    calls.c.number == number,
+                    calls.c.direction == "inbound",
+                    calls.c.outcome == Outcome.ANSWERED,
+                    calls.c.merged_into.is_(None),
+                    calls.c.answered_at.between(since, until),
+                )
+                .order_by(calls.c.answered_at)
+                .limit(1)
+            )
+        return found
+
+    async def whole(self, call: str) -> WholeCall | None:
+        """Give a stored call with its parts, and whether its PBX was unheard for a part of it."""
+        async with self._db.read() as conn:
+            row = (await conn.execute(select(calls).where(calls.c.id == call))).first()
+            if row is None:
+                return None
+            parts = {
+                table: [
+                    dict(part._mapping)
+                    for part in await conn.execute(
+                        select(table).where(table.c.call == call).order_by(*table.primary_key)
+                    )
+                ]
+                for table in (offers, visits, talks, legs)
+            }
+            gap = await conn.scalar(
+                select(gaps.c.id)
+                .where(
+                    gaps.c.pbx == row.pbx,
+                    gaps.c.lost_at <= (row.ended_at or row.seen_at),
+                    gaps.c.back_at.is_(None) | (gaps.c.back_at >= row.seen_at),
+                )
+                .limit(1)
+            )
+        return WholeCall(
+            row=dict(row._mapping),
+            offers=parts[offers],
+            visits=parts[visits],
+            talks=parts[talks],
+            legs=parts[legs],
+            in_gap=gap is not None,
+        )
 
 
 def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
