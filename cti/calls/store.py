@@ -83,6 +83,7 @@ calls: Final = Table(
     Column("merged_into", _ID),
     Column("evidence", Text),
     Index("ix_calls_live", "over"),
+    Index("ix_calls_outcome_seen_at", "outcome", "seen_at"),
 )
 """One row per call. `caller` and `caller_name` are cleaned, `raw` is what was sent where it
 differs (escaped, bounded); `number` is the customer's in its normal form; `house` the version

@@ -288,7 +288,8 @@ class Decision:
     incident: str
     line: str
     what: str
-    """A `Verdict` or `AppealVerdict`, or undo, lift, appeal, reverse, lapse, settle, bundle."""
+    """A `Verdict`, `appeal_` and an `AppealVerdict`, or undo, lift, appeal, notice, lapse, settle,
+    reverse, bundle."""
     by: str
     at: datetime
     reason: str
