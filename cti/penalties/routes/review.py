@@ -381,7 +381,10 @@ class Review(Part):
 
     async def manual_form(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Show the form of a line that a person proposes."""
-        return self._manual(request, visitor, {"person": request.query.get("person", "")})
+        typed = dict.fromkeys(("rule", "day", "evidence"), "")
+        return self._manual(
+            request, visitor, {**typed, "person": request.query.get("person", "")[:64]}
+        )
 
     def _manual(
         self,

@@ -1,7 +1,5 @@
 """The month's statements, bonus lines, figures about reviewers, and the audit log."""
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
@@ -24,6 +22,7 @@ from cti.web.auth import Visitor
 from cti.web.downloads import Form, wanted
 from cti.web.pages import see_other
 
+TYPED: Final = ("person", "what", "amount", "note")
 QUARTER: Final = timedelta(days=91)
 
 
@@ -54,7 +53,7 @@ class Statements(Part):
             visitor,
             "statements.html",
             refusal=refusal,
-            typed=typed or {},
+            typed=typed or dict.fromkeys(TYPED, ""),
             month=month,
             before=(month - timedelta(days=1)).replace(day=1),
             next_month=(month + timedelta(days=32)).replace(day=1),
@@ -104,7 +103,7 @@ class Statements(Part):
             month = read_month(text(fields, "month", 7)) or self.today().replace(day=1)
             done = await self._change(request, visitor, fields, month)
         except Refused as refusal:
-            typed = {key: text(fields, key) for key in ("person", "what", "amount", "note")}
+            typed = {key: text(fields, key) for key in TYPED}
             return await self._month(request, visitor, refusal, typed)
         if isinstance(done, web.Response):
             return done
@@ -173,13 +172,12 @@ class Statements(Part):
         return self.page(request, visitor, "audit.html", rows=page.rows, more=page.after)
 
 
-def _table(fields: Fields) -> list[list[str]]:
+def _table(fields: Fields) -> str:
     """Read an uploaded CSV file. Raises `Refused` (bonus_table)."""
     file = fields.get("file")
     if not isinstance(file, web.FileField):
         raise Refused("bonus_table", "choose a file", line=1, why="")
     try:
-        written = file.file.read().decode("utf-8-sig")
-        return [row for row in csv.reader(io.StringIO(written), strict=True) if row]
-    except (UnicodeDecodeError, csv.Error) as fault:
-        raise Refused("bonus_table", "not a CSV file in UTF-8", line=1, why=str(fault)) from None
+        return file.file.read().decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise Refused("bonus_table", "not in UTF-8", line=1, why=str(fault)) from None
