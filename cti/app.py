@@ -33,6 +33,9 @@ from cti.pbx.link import Link, LinkState
 from cti.pbx.translate import wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
+from cti.presence.phones import Change
+from cti.presence.store import PresenceStore
+from cti.presence.watch import Watch
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
@@ -46,6 +49,8 @@ STOP_WITHIN: Final = timedelta(seconds=8)
 PEOPLE_EVERY: Final = 5.0
 """Seconds after which people who were added by another process are seen."""
 SWEEP_EVERY: Final = 3600.0
+STATES_GATHER: Final = timedelta(milliseconds=200)
+"""How long states gather before they are stored: nobody waits for them."""
 HINTS_KEPT: Final = timedelta(days=2)
 
 
@@ -147,6 +152,7 @@ class App:
             on_trouble=self._trouble,
             on_refused=lambda batch, _fault: self._show(batch),
         )
+        await self._follow_people()
         self.rooms = self._rooms()
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
@@ -162,6 +168,19 @@ class App:
                 await self._stop.wait()
             await self._wind_down(running)
 
+    async def _follow_people(self) -> None:
+        """Let how everybody stands be written down, from where the last process left off."""
+        self.presence = PresenceStore(self.db)
+        self.states: Writer[Change, None] = Writer(
+            self.db, self.presence.keep, gather=STATES_GATHER
+        )
+        self.watch = Watch(pen=self.states, directory=self.desk.directory, clock=self.clock)
+        gaps = [
+            await self.calls.unheard(pbx.name, new_id(self.clock.now()))
+            for pbx in self.settings.pbx
+        ]
+        self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
+
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
         return []
@@ -172,6 +191,8 @@ class App:
             tasks.create_task(self.desk.show(), name="desk"),
             tasks.create_task(self.desk.show_board(), name="board"),
             tasks.create_task(self._watch_people(), name="people"),
+            tasks.create_task(self.states.run(), name="states"),
+            tasks.create_task(self.watch.run(), name="presence"),
             tasks.create_task(self._sweep(), name="sweep"),
         ]
         for line in self.lines:
@@ -189,7 +210,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
-        unsaved = await self.writer.stop(STOP_WITHIN)
+        unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()
         log.info("cti_stopped", unsaved=unsaved)
@@ -209,6 +230,7 @@ class App:
             desk=self.desk,
             look_up=Callers(self.customers, self.calls, tasks),
             clock=self.clock,
+            follower=self.watch,
         )
         listen = Link(
             pbx,
@@ -309,6 +331,7 @@ class App:
                 directory = await self.people.directory()
                 if directory.people != self.desk.directory.people:
                     self.desk.people(directory)
+                    self.watch.people(directory)
 
     async def _sweep(self) -> None:
         while True:

@@ -213,15 +213,9 @@ class Diary:
         self._new_id = new_id
         self.open: dict[str, Entry] = {}
 
-    def resume(self, entries: Iterable[Entry], heard: Callable[[str], datetime]) -> list[Change]:
-        """Go on after a stop, or a kill: nothing is known from when `heard(person)` was last true.
-
-        What was stored later is known all the same.
-        """
+    def resume(self, entries: Iterable[Entry]) -> None:
+        """Go on with the intervals that were open when the program stopped, or was killed."""
         self.open = {entry.interval.person: entry for entry in entries}
-        nothing = Standing(state=AgentState.UNKNOWN, source=Source.LINK)
-        told = [self.note(person, nothing, heard(person)) for person in list(self.open)]
-        return [change for change in told if change]
 
     def note(self, person: str, standing: Standing | None, at: datetime) -> Change | None:
         """Take how somebody stands from an instant on; give the change, None if there is none."""
@@ -238,7 +232,9 @@ class Diary:
 
     def unkept(self, person: str, since: datetime, at: datetime) -> list[Change]:
         """Begin anew after what was known since an instant could not be kept: it is unknown."""
-        known = self.open[person]
+        known = self.open.get(person)
+        if known is None:
+            return [Change(person=person, at=since, entry=None)]
         nothing = Standing(state=AgentState.UNKNOWN, source=Source.LINK, cause=NOT_STORED)
         hole = self._begin(person, nothing, since)
         return [

@@ -262,22 +262,17 @@ def test_who_leaves_the_house_has_no_state_any_more() -> None:
     assert diary.open == {}
 
 
-def test_after_a_kill_nothing_is_known_since_the_pbx_was_last_heard() -> None:
+def test_it_goes_on_with_what_was_open() -> None:
     diary = Diary(names())
+    diary.resume([entry("old", FREE, 55)])
 
-    (change,) = diary.resume([entry("old", FREE, 0)], lambda _person: second(50))
+    change = diary.note(MAY.id, RINGS, second(50))
 
-    assert change.at == second(50)
-    assert change.entry is not None
-    assert change.entry.interval.state is AgentState.UNKNOWN
-
-
-def test_what_was_stored_after_the_pbx_was_last_said_to_be_heard_is_known() -> None:
-    diary = Diary(names())
-
-    (change,) = diary.resume([entry("old", FREE, 55)], lambda _person: second(50))
-
-    assert change.at == second(55) + timedelta(microseconds=1)
+    assert change == Change(
+        person=MAY.id,
+        at=second(55) + timedelta(microseconds=1),
+        entry=entry("i1", RINGS, 55.000001),
+    )
 
 
 def test_what_could_not_be_kept_is_unknown() -> None:
@@ -291,6 +286,12 @@ def test_what_could_not_be_kept_is_unknown() -> None:
     assert again.entry is not None
     assert (second(5), AgentState.UNKNOWN) == (hole.at, hole.entry.interval.state)
     assert (second(60), AgentState.RINGING) == (again.at, again.entry.interval.state)
+
+
+def test_who_left_meanwhile_just_ends() -> None:
+    assert Diary(names()).unkept(MAY.id, second(5), second(60)) == [
+        Change(person=MAY.id, at=second(5), entry=None)
+    ]
 
 
 facts = st.lists(
