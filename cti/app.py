@@ -38,6 +38,9 @@ from cti.people.store import PeopleStore
 from cti.policy.desk import PolicyDesk
 from cti.policy.routes import PolicyRoom
 from cti.policy.store import PolicyStore
+from cti.presence.phones import Change
+from cti.presence.store import PresenceStore
+from cti.presence.watch import Watch
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
@@ -51,6 +54,8 @@ STOP_WITHIN: Final = timedelta(seconds=8)
 PEOPLE_EVERY: Final = 5.0
 """Seconds after which people who were added by another process are seen."""
 SWEEP_EVERY: Final = 3600.0
+STATES_GATHER: Final = timedelta(milliseconds=200)
+"""How long states gather before they are stored: nobody waits for them."""
 HINTS_KEPT: Final = timedelta(days=2)
 
 
@@ -157,6 +162,7 @@ class App:
             on_trouble=self._trouble,
             on_refused=lambda batch, _fault: self._show(batch),
         )
+        await self._follow_people()
         self.rooms = self._rooms()
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
@@ -171,6 +177,19 @@ class App:
                 self.ready.set()
                 await self._stop.wait()
             await self._wind_down(running)
+
+    async def _follow_people(self) -> None:
+        """Let how everybody stands be written down, from where the last process left off."""
+        self.presence = PresenceStore(self.db)
+        self.states: Writer[Change, None] = Writer(
+            self.db, self.presence.keep, gather=STATES_GATHER
+        )
+        self.watch = Watch(pen=self.states, directory=self.desk.directory, clock=self.clock)
+        gaps = [
+            await self.calls.unheard(pbx.name, new_id(self.clock.now()))
+            for pbx in self.settings.pbx
+        ]
+        self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
@@ -195,6 +214,8 @@ class App:
             tasks.create_task(self.desk.show(), name="desk"),
             tasks.create_task(self.desk.show_board(), name="board"),
             tasks.create_task(self._watch_people(), name="people"),
+            tasks.create_task(self.states.run(), name="states"),
+            tasks.create_task(self.watch.run(), name="presence"),
             tasks.create_task(self._sweep(), name="sweep"),
             tasks.create_task(self.policy.run(), name="policy"),
         ]
@@ -213,7 +234,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
-        unsaved = await self.writer.stop(STOP_WITHIN)
+        unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()
         log.info("cti_stopped", unsaved=unsaved)
@@ -233,6 +254,7 @@ class App:
             desk=self.desk,
             look_up=Callers(self.customers, self.calls, tasks),
             clock=self.clock,
+            follower=self.watch,
         )
         listen = Link(
             pbx,
@@ -333,6 +355,7 @@ class App:
                 directory = await self.people.directory()
                 if directory.people != self.desk.directory.people:
                     self.desk.people(directory)
+                    self.watch.people(directory)
 
     async def _sweep(self) -> None:
         while True:

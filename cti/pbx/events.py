@@ -261,6 +261,15 @@ class MemberChanged(Heard):
 
 
 @value
+class ContactChanged(Heard):
+    """Where a phone is registered, as Reachable Unreachable NonQualified Created Removed."""
+
+    device: str
+    contact: str
+    status: str
+
+
+@value
 class Passed(Heard):
     """Time went by; `at` is never None."""
 
@@ -326,6 +335,7 @@ Event = (
     | ShutDown
     | DeviceChanged
     | MemberChanged
+    | ContactChanged
     | Passed
     | LinkLost
     | Resynced

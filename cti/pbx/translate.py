@@ -17,6 +17,7 @@ from cti.pbx.events import (
     AgentRangOut,
     BridgeEntered,
     BridgeLeft,
+    ContactChanged,
     DeviceChanged,
     DialBegun,
     DialEnded,
@@ -381,7 +382,19 @@ def _member(*, present: bool) -> Callable[[Frame], Event | None]:
     return tell
 
 
-# Not here: NewConnectedLine, Newexten, Hold repeat what other events of the same channel say;
+def _contact(frame: Frame) -> Event | None:
+    told = frame.headers().get
+    name, status = told("endpointname"), told("contactstatus")
+    if not name or not status:
+        return None
+    at, exact = stamp(frame)
+    return ContactChanged(
+        at=at, exact=exact, device=f"PJSIP/{name}", contact=told("uri") or "", status=status
+    )
+
+
+# Not here: PeerStatus, which says of a PJSIP phone no more than its device's state does;
+# NewConnectedLine, Newexten, Hold repeat what other events of the same channel say;
 # QueueMemberStatus comes for each queue of a phone whenever its state changes, and tells of
 # pauses no more than QueueMemberPause does.
 _TELL: Final[Mapping[str, Callable[[Frame], Event | None]]] = {
@@ -421,6 +434,7 @@ _TELL: Final[Mapping[str, Callable[[Frame], Event | None]]] = {
     "Hangup": _hangup,
     "Shutdown": _shutdown,
     "DeviceStateChange": _device_state,
+    "ContactStatus": _contact,
     "QueueMemberAdded": _member(present=True),
     "QueueMemberPause": _member(present=True),
     "QueueMemberRemoved": _member(present=False),
