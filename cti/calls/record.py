@@ -190,3 +190,30 @@ class WholeCall:
     talks: list[dict[str, Any]]
     legs: list[dict[str, Any]]
     in_gap: bool
+
+
+@value
+class MissedCall:
+    """An inbound call that is over and was missed, as those who make good for it need it.
+
+    `number` is the customer's in its normal form, None when it was withheld; `at` is its end;
+    `rung` are the people whose phones rang, the first first.
+    """
+
+    call: str
+    number: str | None
+    at: datetime
+    reason: str
+    dialled: str
+    queues: tuple[str, ...]
+    rung: tuple[str, ...]
+
+
+@value
+class AnsweredCall:
+    """A call in which one of us talked with a customer, `person` if we know who, since `at`."""
+
+    call: str
+    number: str
+    at: datetime
+    person: str | None

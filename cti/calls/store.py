@@ -34,7 +34,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.calls.offers import AgentOffer
-from cti.calls.record import CallRecord, Outcome, OverCall, WholeCall
+from cti.calls.record import (
+    AnsweredCall,
+    CallRecord,
+    Direction,
+    MissedCall,
+    Outcome,
+    OverCall,
+    WholeCall,
+)
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
 from cti.log import clean
@@ -552,6 +560,64 @@ class CallStore:
             legs=parts[legs],
             in_gap=gap is not None,
         )
+
+    async def missed_since(self, since: datetime) -> list[MissedCall]:
+        """Give the missed inbound calls that began at an instant or later and are over."""
+        wanted = (
+            calls.c.seen_at >= since,
+            calls.c.direction == Direction.INBOUND,
+            calls.c.outcome == Outcome.MISSED,
+            calls.c.over.is_(True),
+            calls.c.merged_into.is_(None),
+        )
+        async with self._db.read() as conn:
+            rows = (await conn.execute(select(calls).where(*wanted))).all()
+            rang = await conn.execute(
+                select(offers.c.call, offers.c.person)
+                .join(calls, calls.c.id == offers.c.call)
+                .where(*wanted, offers.c.rang_at.is_not(None), offers.c.person.is_not(None))
+                .order_by(offers.c.call, offers.c.rang_at, offers.c.n)
+            )
+            rung: dict[str, dict[str, None]] = {}
+            for row in rang:
+                rung.setdefault(row.call, {})[row.person] = None
+        missed = [
+            MissedCall(
+                call=row.id,
+                number=row.number,
+                at=row.ended_at or row.seen_at,
+                reason=row.reason or "",
+                dialled=row.dialled or "",
+                queues=tuple(row.queues),
+                rung=tuple(rung.get(row.id, ())),
+            )
+            for row in rows
+        ]
+        return sorted(missed, key=lambda one: (one.at, one.call))
+
+    async def answered_with(self, numbers: Iterable[str], since: datetime) -> list[AnsweredCall]:
+        """Give the calls with these numbers in which one of us talked, at an instant or later.
+
+        Oldest first; also those that are going on.
+        """
+        at = func.coalesce(calls.c.answered_at, calls.c.ended_at, calls.c.seen_at)
+        wanted, found = sorted(set(numbers)), list[AnsweredCall]()
+        async with self._db.read() as conn:
+            for start in range(0, len(wanted), 500):
+                rows = await conn.execute(
+                    select(calls.c.id, calls.c.number, calls.c.person, at.label("at")).where(
+                        calls.c.number.in_(wanted[start : start + 500]),
+                        calls.c.outcome == Outcome.ANSWERED,
+                        calls.c.direction != Direction.INTERNAL,
+                        calls.c.merged_into.is_(None),
+                        at >= since,
+                    )
+                )
+                found += [
+                    AnsweredCall(call=row.id, number=row.number, at=row.at, person=row.person)
+                    for row in rows
+                ]
+        return sorted(found, key=lambda one: (one.at, one.call))
 
 
 def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
