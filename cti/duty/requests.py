@@ -186,7 +186,7 @@ def check_swap(
 def _check_ahead(one: Assignment, at: datetime) -> None:
     if not one.counts(at) or one.excused(at):
         raise Refused("duty_gone", "this shift is no longer in the plan")
-    if one.starts <= at:
+    if one.starts <= at or one.clock_in is not None:
         raise Refused("duty_begun", "this shift has begun")
 
 

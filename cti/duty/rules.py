@@ -4,9 +4,10 @@ Every fact of an assignment is an instant, and a fact counts from its instant on
 roster answers for now and for any time ago, and what is edited later changes no earlier answer.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from cti.errors import Refused
 from cti.people.rules import Person, Role
@@ -24,9 +25,11 @@ class DutyState(StrEnum):
     EXCUSED = "excused"
 
 
-SUPERVISING = frozenset({Role.SUPERVISOR, Role.MANAGER, Role.OWNER})
+LONGEST: Final = timedelta(days=1)
+"""No shift lasts longer, so a relief that covers a planned end is over a day after it."""
+SUPERVISING: Final = frozenset({Role.SUPERVISOR, Role.MANAGER, Role.OWNER})
 """Roles that count as supervisor on the roster; all others count as agents."""
-SWAPPED = frozenset({"swap", "pay_back"})
+SWAPPED: Final = frozenset({"swap", "pay_back"})
 """Sources of a shift that came by a swap: no leave on it (SHIFT-10)."""
 
 
@@ -178,7 +181,7 @@ def serves(one: Assignment, department: str) -> bool:
     return not department or one.department in ("", department)
 
 
-_ON = frozenset({DutyState.PLANNED, DutyState.STARTED, DutyState.HANDING_OVER})
+_ON: Final = frozenset({DutyState.PLANNED, DutyState.STARTED, DutyState.HANDING_OVER})
 
 
 def seen(
@@ -195,7 +198,7 @@ def seen(
     came = one.clock_in is not None and one.clock_in <= at
     if at >= one.ends and not came:
         return DutyState.ABSENT
-    if at >= until(one, roster, at, stay=stay):
+    if at >= one.ends + LONGEST or at >= until(one, roster, at, stay=stay):
         return DutyState.ENDED
     if at >= one.ends or (_since(one.offered_at, at) and came):
         return DutyState.HANDING_OVER
@@ -210,15 +213,15 @@ def until(
     It ends at its planned end; where another shift relieves it, when the hand-over was accepted
     or excepted. Nobody waits for a shift that has nobody in it, nor longer than that shift lasts.
     """
-    if _since(one.handed_over_at, at):
-        return one.handed_over_at or one.ends
+    if one.handed_over_at is not None and one.handed_over_at <= at:
+        return one.handed_over_at
     if not stay or not one.relieved_by or not _since(one.clock_in, at):
         return one.ends
     awaited = (
         other.ends
         for other in roster
-        if other.counts(at) and not other.excused(at) and relieves(other, one)
-        if other.starts <= one.ends < other.ends
+        if other.starts <= one.ends < other.ends and relieves(other, one)
+        if other.counts(at) and not other.excused(at)
     )
     return max(awaited, default=one.ends)
 
@@ -288,7 +291,7 @@ def _since(fact: datetime | None, at: datetime) -> bool:
     return fact is not None and fact <= at
 
 
-CLOCK_IN_FROM = timedelta(hours=1)
+CLOCK_IN_FROM: Final = timedelta(hours=1)
 """Nobody clocks in for a shift that begins later than this: it would be for the wrong one."""
 
 
@@ -408,7 +411,7 @@ def turn(day: date, people: Collection[str]) -> str | None:
     return names[day.toordinal() % len(names)] if names else None
 
 
-CHECKLISTS: dict[str, tuple[str, ...]] = {
+CHECKLISTS: Final[Mapping[str, tuple[str, ...]]] = {
     "start": (
         "arrived",
         "dressed",
