@@ -29,7 +29,6 @@ from cti.lines.rules import (
     TRIES,
     Arrived,
     Fault,
-    Late,
     LineTest,
     LineTestState,
     Slot,
@@ -76,10 +75,15 @@ class Penalties(Protocol):
     """What a fault that nobody found may cost (`cti.penalties`)."""
 
     async def propose_line_fault(
-        self, fault: str, late: Late, duty: DutySet, evidence: Mapping[str, object]
-    ) -> None:
-        """Propose PEN-02 against those on duty, once for each fault id, however often asked."""
+        self, source: str, *, at: datetime, duty: DutySet, supervisor: str | None, note: str
+    ) -> str:
+        """Propose PEN-02 against those on duty, once for each source, however often asked."""
         ...
+
+
+def duty_supervisor(duty: DutySet) -> str | None:
+    """Give the supervisor on duty."""
+    return duty.supervisor.person if duty.supervisor else None
 
 
 class Arrival(Protocol):
@@ -162,6 +166,7 @@ class LineDesk:
         calls: Calls,
         duty: Duty,
         penalties: Penalties | None,
+        supervisor: Callable[[DutySet], str | None] = duty_supervisor,
         plant: Plant,
         house: Callable[[], House],
         clock: Clock,
@@ -170,6 +175,7 @@ class LineDesk:
         self.store, self.house = store, house
         self._attempts, self._dialer, self._calls = attempts, dialer, calls
         self._duty, self._penalties, self._plant = duty, penalties, plant
+        self._supervisor = supervisor
         self._clock, self._code = clock, code
         self._planned: tuple[date, str] | None = None
         self._began: datetime | None = None
@@ -434,9 +440,13 @@ class LineDesk:
                 late = undetected(fault, skipped, await self._limit_passed(fault))
             if late is not None and self._penalties is not None:
                 duty = await self._duty.duty_at(late.at, "")
-                evidence = {"place": fault.place, "began_at": fault.began_at.isoformat()}
-                evidence |= {"found_at": fault.found_at.isoformat(), "found_by": fault.found_by}
-                await self._penalties.propose_line_fault(fault.id, late, duty, evidence)
+                await self._penalties.propose_line_fault(
+                    fault.id,
+                    at=late.at,
+                    duty=duty,
+                    supervisor=self._supervisor(duty),
+                    note=f"{late.why} {fault.place}",
+                )
             await self.store.judged(fault, now)
 
     async def _limit_passed(self, fault: Fault) -> datetime | None:

@@ -312,6 +312,13 @@ def next_state(fault: Fault, step: Step) -> FaultState:
     return after
 
 
+def was_faulty(told: Sequence[tuple[datetime, FaultState]], began: datetime) -> bool:
+    """Tell whether a line was known to be faulty at `began` or later, by its states in order."""
+    states = [state in FAULTY for _, state in told]
+    until = [at for at, _ in told[1:]]
+    return any(faulty and (n == len(until) or until[n] > began) for n, faulty in enumerate(states))
+
+
 def steps_of(fault: Fault) -> list[Step]:
     """Give what a person may do now."""
     return [step for step in STEPS.get(fault.state, {}) if step in BY_PEOPLE]

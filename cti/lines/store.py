@@ -29,7 +29,6 @@ from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, metadata, new_id
 from cti.errors import Refused
 from cti.lines.rules import (
-    FAULTY,
     OVER,
     PHONES,
     STEPS,
@@ -42,6 +41,7 @@ from cti.lines.rules import (
     Step,
     Verdict,
     next_state,
+    was_faulty,
 )
 
 _ID: Final = String(32)
@@ -478,22 +478,24 @@ class LineStore:
                 found[row.fault].append(FaultStep(**given))
         return found
 
-    async def faulty(self, trunk: str, at: datetime) -> bool:
-        """Tell whether a trunk was known to be faulty at an instant: a fault, not a suspicion.
+    async def fault_at(self, pbx: str, trunk: str, began: datetime, ended: datetime) -> str:
+        """Give the fault that a trunk was known to have in a time; empty: none (21.4, pbx_fault).
 
-        `trunk` is the name of the endpoint, as `trunk` in `PJSIP/trunk` (requirement 21.4,
-        `pbx_fault`).
+        `trunk` is a device as `PJSIP/trunk`; names of trunks are those of the house file, which
+        says nothing of PBXs. A suspicion is no fault.
         """
-        states = [state.value for state in FAULTY]
+        name = trunk.rpartition("/")[2]
         async with self._db.read() as conn:
             rows = await conn.execute(
                 select(faults.c.id, steps.c.at, steps.c.state)
                 .join(steps, steps.c.fault == faults.c.id)
-                .where(faults.c.place.startswith(f"{trunk}/", autoescape=True), steps.c.at <= at)
-                .order_by(faults.c.id, steps.c.n)
+                .where(faults.c.place.startswith(f"{name}/", autoescape=True), steps.c.at <= ended)
+                .order_by(faults.c.found_at, faults.c.id, steps.c.n)
             )
-            last = {row.id: row.state for row in rows}
-        return any(state in states for state in last.values())
+            stood: dict[str, list[tuple[datetime, FaultState]]] = {}
+            for row in rows:
+                stood.setdefault(row.id, []).append((row.at, FaultState(row.state)))
+        return next((one for one, told in stood.items() if was_faulty(told, began)), "")
 
     async def to_judge(self) -> list[Fault]:
         """Give the faults of which it was not asked yet whether they were found in time."""
