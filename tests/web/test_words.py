@@ -91,7 +91,7 @@ def used() -> Iterator[tuple[str, str]]:
 def families() -> set[str]:
     """Give the families below which pages put keys together: `word("role", …)`, `say("x." ~ …)`."""
     made = r"""word\(\s*"([a-z_.]+)"|say\(\s*"([a-z_.]+)\."\s*~"""
-    pages = [*CODE.rglob("*.html"), *CODE.glob("*/routes.py")]
+    pages = [*CODE.rglob("*.html"), *CODE.glob("*/routes.py"), *CODE.glob("*/told.py")]
     return {
         one for page in pages for pair in re.findall(made, page.read_text()) for one in pair if one
     } | set(FAMILIES)
