@@ -213,6 +213,15 @@ class Desk:
         found = live.found.customers
         return live.chosen or (found[0].id if len(found) == 1 else None)
 
+    def waiting(self) -> int:
+        """Count the callers whom nobody talks to yet: nothing is dialled while they wait."""
+        return sum(
+            live.over_at is None
+            and live.update.record.direction is Direction.INBOUND
+            and live.update.record.state in (State.WAITING, State.RINGING)
+            for live in self._live.values()
+        )
+
     def phones(self, pbx: str) -> Phones:
         """Give the phones of a PBX, to be brought up to date by its reader."""
         return self._phones.setdefault(pbx, Phones())

@@ -168,7 +168,7 @@ class Switchboard:
         self._undecided: dict[CallId, datetime] = {}
         self._tick: asyncio.Timeout | None = None
         self._offset = timedelta()
-        self._up = False
+        self._up = self._laid = False
         self._gap: Gap | None = None
         self._owed_from: datetime | None = None
         self._said_heard: datetime | None = None
@@ -182,10 +182,15 @@ class Switchboard:
         """Hear of the listening link, at its place in the stream. Never waits."""
         if state.phase == "connecting":
             return
-        self._up = state.phase == "up"
+        self._up, self._laid = state.phase == "up", False
         self._markers.append(_Marker(self.inbox.given, state))
         if self._tick is not None and not self._tick.expired():
             self._tick.reschedule(asyncio.get_running_loop().time())
+
+    @property
+    def current(self) -> bool:
+        """Whether the book knows all that lives on the PBX: heard, and laid over since."""
+        return self._laid
 
     def resume(self, evidence: Iterable[str], unheard: Gap | None = None) -> None:
         """Go on with the calls that were live when the program stopped, and with its gap."""
@@ -345,6 +350,7 @@ class Switchboard:
                 restarted=restarted,
             )
         self._perform(self._heard(event), gap=gap)
+        self._laid = self._up and not self._markers
         log.info(
             "pbx_resynced",
             pbx=self.pbx,

@@ -40,6 +40,7 @@ from cti.pbx.events import (
     QueueJoined,
     QueueLeft,
     RecordingNamed,
+    Said,
     ShutDown,
     Sight,
 )
@@ -76,6 +77,7 @@ _PLAIN_NAMES: Final = _Names.under("")
 _DEST: Final = _Names.under("dest")
 _TARGET: Final = _Names.under("target")
 RECORDING: Final = "MIXMONITOR_FILENAME"
+_OUR_TOPICS: Final[Mapping[str | None, str]] = {"CtiDial": "dial", "CtiLineTest": "line_test"}
 
 
 def translate(frame: Frame) -> Event | None:
@@ -334,6 +336,17 @@ def _originate(frame: Frame) -> Event | None:
     )
 
 
+def _user_event(frame: Frame) -> Event | None:
+    """Hear our own dialplan; what other parts of a dialplan say is nothing to us."""
+    topic = _OUR_TOPICS.get(frame.headers().get("userevent"))
+    who, word = sight(frame), frame.headers().get("result")
+    if topic is None or who is None or not word:
+        return None
+    at, exact = stamp(frame)
+    code = (frame.headers().get("code") or "")[:16]
+    return Said(at=at, exact=exact, who=who, topic=topic, word=word[:16], code=code)
+
+
 def _hangup_request(*, soft: bool) -> Callable[[Frame], Event | None]:
     def tell(frame: Frame) -> Event | None:
         who = sight(frame)
@@ -429,6 +442,7 @@ _TELL: Final[Mapping[str, Callable[[Frame], Event | None]]] = {
     "VarSet": _var_set,
     "MixMonitorStart": _mix_monitor,
     "OriginateResponse": _originate,
+    "UserEvent": _user_event,
     "HangupRequest": _hangup_request(soft=False),
     "SoftHangupRequest": _hangup_request(soft=True),
     "Hangup": _hangup,
