@@ -59,6 +59,7 @@ def any_event(
         "cause": CAUSES,
         "soft": st.booleans(),
         "device": st.just("PJSIP/6001"),
+        "contact": st.just("sip:6001@127.0.0.3"),
         "state": st.just("NOT_INUSE"),
         "paused": st.booleans(),
         "present": st.booleans(),
