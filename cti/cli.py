@@ -34,6 +34,7 @@ app = App(
 house = app.command(App(name="house", help="The house's rules."))
 user = app.command(App(name="user", help="People who work for the house."))
 customers = app.command(App(name="customers", help="Customers of the house."))
+audit = app.command(App(name="audit", help="The log of decisions."))
 
 Config = Annotated[
     Path | None, Parameter(name="--config", help="The settings file; none: the defaults.")
@@ -500,6 +501,48 @@ def customers_import(
         return 1 if report.broken else 0
 
     return asyncio.run(bring_in())
+
+
+@audit.command(name="verify")
+def audit_verify(
+    *,
+    known: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)] = (),
+    config: Config = None,
+) -> None:
+    """Say whether the log of decisions is whole and unchanged, and give its last hash.
+
+    Parameters
+    ----------
+    known
+        SEQ:HASH as it was noted on an earlier day, in the daemon's log or by this command;
+        more than one may be given. A log that was cut off or written anew shows by it.
+    config
+        The settings file; none: the defaults.
+    """
+    from cti.db.audit import verify
+
+    noted = dict(_noted(text) for text in known)
+
+    async def look() -> None:
+        async with _database(_settings(config)) as db, db.read() as connection:
+            chain = await verify(connection, noted)
+        if chain.broken:
+            raise CtiError(
+                f"the audit log is not as it was written: row {chain.broken}: {chain.why}; "
+                f"good up to row {chain.seq} ({chain.hash})",
+                "find out who could write the database; compare with a backup",
+                code="audit_broken",
+            )
+        _say([f"{chain.seq} rows, unbroken", f"last: {chain.seq}:{chain.hash}"])
+
+    asyncio.run(look())
+
+
+def _noted(text: str) -> tuple[int, str]:
+    seq, _, hash_ = text.strip().partition(":")
+    if not seq.isdecimal() or len(seq) > 18 or len(hash_) != 64:
+        raise Refused("bad_known", f"{text[:80]!r} is no SEQ:HASH as cti audit verify prints it")
+    return int(seq), hash_.lower()
 
 
 def _together(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from cti.calendar import Calendar
 from cti.calls.rings import RingRules
@@ -379,16 +379,26 @@ class Office:
             await conn.execute(insert(calls).values(row))
 
     async def gives_up(self, call: str, ended: float) -> None:
-        """Let a stored call that rang end without an answer."""
-        values = {
-            "outcome": "missed",
-            "over": True,
-            "state": "ended",
-            "ended_at": at(ended),
-            "ended_by": "caller",
-        }
+        """Let a stored call that rang all phones end without an answer."""
         async with self.db.write() as conn:
+            began = await conn.scalar(select(calls.c.seen_at).where(calls.c.id == call))
+            second = ((began or TWO) - TWO).total_seconds()
+            values = {
+                "outcome": "missed",
+                "over": True,
+                "state": "ended",
+                "ended_at": at(ended),
+                "ended_by": "caller",
+                "rang_at": began,
+                "ring_ms": int((ended - second) * 1000),
+                "wait_ms": int((ended - second) * 1000),
+            }
             await conn.execute(update(calls).where(calls.c.id == call).values(values))
+            rung = [
+                offer_row(call, n, who, "caller_gave_up", second, ended - second)
+                for n, who in enumerate(AGENTS)
+            ]
+            await conn.execute(insert(offers), rung)
 
     async def lines(self, *states: LineState) -> list[PenaltyLine]:
         """Give the newest two hundred lines in these states, those of one incident by person."""
