@@ -24,6 +24,8 @@ from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.schema import Connection, new_id
 from cti.db.writer import Writer
+from cti.duty.routes import DutyPages
+from cti.duty.store import DutyStore
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.metrics import Plant
@@ -164,7 +166,9 @@ class App:
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
-        return []
+        house, people = (lambda: self.house), (lambda: self.desk.directory)
+        self.duty = DutyStore(self.db, self.clock, house=house, people=people)
+        return [DutyPages(self.duty, house=house, people=people, clock=self.clock)]
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
