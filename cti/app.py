@@ -28,7 +28,9 @@ from cti.db.sole import held
 from cti.db.writer import Writer
 from cti.dials.dialer import Dialer
 from cti.dials.store import DialStore
+from cti.duty.routes import DutyPages
 from cti.duty.rules import DutySet
+from cti.duty.store import DutyStore
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.house_file import Source
@@ -265,7 +267,12 @@ class App:
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
-        return [PolicyRoom(self.policy, self.clock, self._name_of)]
+        house, people = (lambda: self.house), (lambda: self.desk.directory)
+        self.duty = DutyStore(self.db, self.clock, house=house, people=people)
+        return [
+            DutyPages(self.duty, house=house, people=people, clock=self.clock),
+            PolicyRoom(self.policy, self.clock, self._name_of),
+        ]
 
     def _name_of(self, person: str) -> str:
         """Give a person's name; whoever is not known keeps the id."""

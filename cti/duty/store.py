@@ -340,10 +340,15 @@ class DutyStore:
             if one and one.began_at <= ended and (one.ended_at is None or one.ended_at > began)
         ]
 
-    async def roster(self, began: datetime, ended: datetime) -> Sequence[Assignment]:
-        """Give the published assignments that touch a time, in order of their beginning."""
+    async def roster(
+        self, began: datetime, ended: datetime, people: Collection[str] = ()
+    ) -> Sequence[Assignment]:
+        """Give the published assignments that touch a time, in order of their beginning.
+
+        `people` are those who are asked for; none named: everybody.
+        """
         async with self._db.read() as conn:
-            found = await self._around(conn, began, ended)
+            found = await self._around(conn, began, ended, people)
         now = self._clock.now()
         return [one for one in found if one.counts(now) and one.starts < ended and one.ends > began]
 
@@ -356,10 +361,6 @@ class DutyStore:
         """Give a week's plan with its drafts; what was taken out is not in it."""
         async with self._db.read() as conn:
             return [one for one in await self._week(conn, week) if one.removed_at is None]
-
-    async def mine(self, person: str, began: datetime, ended: datetime) -> Sequence[Assignment]:
-        """Give somebody's published shifts of a time."""
-        return [one for one in await self.roster(began, ended) if one.person == person]
 
     async def plan(self, week: date) -> Plan | None:
         """Give the last publication of a week."""
@@ -955,9 +956,12 @@ class DutyStore:
     def _own_supervisor(self) -> str:
         return rules.own_supervisor(self._people().people.values())
 
-    async def _around(self, conn: Connection, began: datetime, ended: datetime) -> list[Assignment]:
+    async def _around(
+        self, conn: Connection, began: datetime, ended: datetime, people: Collection[str] = ()
+    ) -> list[Assignment]:
         near = assignments.c.starts.between(began - BEFORE, ended + AFTER)
-        return await self._read(conn, near)
+        whose = [assignments.c.person.in_(people)] if people else []
+        return await self._read(conn, near, *whose)
 
     async def _week(self, conn: Connection, week: date) -> list[Assignment]:
         last = week + timedelta(days=plan.DAYS - 1)
@@ -967,8 +971,7 @@ class DutyStore:
         return {one.id: one for one in await self._read(conn, assignments.c.id.in_(ids))}
 
     async def _own(self, deed: Deed) -> list[Assignment]:
-        near = assignments.c.starts.between(deed.at - BEFORE, deed.at + AFTER)
-        return await self._read(deed.conn, near, assignments.c.person == deed.who)
+        return await self._around(deed.conn, deed.at, deed.at, {deed.who})
 
     async def _one(self, deed: Deed, assignment: str) -> Assignment:
         found = await self._read(deed.conn, assignments.c.id == assignment)
