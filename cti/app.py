@@ -31,6 +31,7 @@ from cti.duty.rules import DutySet
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.lines.desk import LineDesk
+from cti.lines.routes import LineRoom
 from cti.lines.store import LineStore
 from cti.metrics import Plant as Figures
 from cti.pbx.aside import SetAside
@@ -236,7 +237,14 @@ class App:
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
-        return []
+        return [
+            LineRoom(
+                self.line_desk,
+                self.dialer.store,
+                who=lambda person: self.desk.directory.by_id(person),
+                clock=self.clock,
+            )
+        ]
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
