@@ -35,6 +35,7 @@ from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.house_file import Source
 from cti.lines.desk import LineDesk
+from cti.lines.routes import LineRoom
 from cti.lines.store import LineStore
 from cti.metrics import Plant as Figures
 from cti.pbx.aside import SetAside

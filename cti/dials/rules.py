@@ -182,6 +182,11 @@ def to_dial(text: str) -> str | None:
     return plain.removeprefix("+") if _NUMBER.fullmatch(plain) else None
 
 
+def endpoint(trunk: str) -> str:
+    """Give a trunk's name as the guard wants it: the endpoint alone, of `PJSIP/trunk` `trunk`."""
+    return trunk.removeprefix("PJSIP/")
+
+
 def is_trunk_name(text: str) -> bool:
     """Tell whether the guard's dialplan takes this as the name of a trunk."""
     return _TRUNK.fullmatch(text) is not None

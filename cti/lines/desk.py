@@ -36,6 +36,7 @@ from cti.lines.rules import (
     Verdict,
     former_spans,
     limit_passed,
+    lines_of,
     many_dead,
     place_of,
     skipped_why,
@@ -314,7 +315,8 @@ class LineDesk:
         within = self.house().line_test.arrive_within
         said = verdict(attempt, found, arrived, test.code, within)
         if said.passed is None:
-            await self.store.unsure(test, said.cause)
+            settled = attempt.state is not AttemptState.UNKNOWN
+            await self.store.unsure(test, said.cause, again=settled)
             return False
         await self.store.finish(test, said, "cti", now, call=found.call if found else None)
         log.info(
@@ -424,7 +426,7 @@ class LineDesk:
         return await self.store.step(fault_id, Step(step), who.id, note, self._clock.now(), address)
 
     def _line(self, place: str) -> TestedLine:
-        for line in self.house().line_test.lines:
+        for line in lines_of(self.house()):
             if place_of(line.trunk, line.dial) == place:
                 return line
         raise Refused("no_such_line", "the house file has no such line")
@@ -468,7 +470,7 @@ class LineDesk:
         self._watched = now
         await self.store.watching(now)
         house = self.house()
-        for line in house.line_test.lines:
+        for line in lines_of(house):
             pbx = self._plant.pbx_of(line.trunk)
             place = place_of(line.trunk, line.dial)
             if pbx and (since := self._dead(pbx, f"PJSIP/{line.trunk}", now)):

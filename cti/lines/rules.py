@@ -9,13 +9,14 @@ Pure. Requirements LINE-01 to LINE-09 and PEN-02:
 
 from calendar import monthrange
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from cti.calendar import Calendar
 from cti.calls.record import DialledCall
-from cti.dials.rules import NEVER_DIALLED, Attempt, AttemptState
+from cti.dials.rules import NEVER_DIALLED, Attempt, AttemptState, endpoint
 from cti.duty.rules import OnDuty
 from cti.errors import Refused
 from cti.house import House, TestedLine
@@ -211,6 +212,11 @@ def place_of(trunk: str, dial: str) -> str:
     return f"{trunk}/{dial}"
 
 
+def lines_of(house: House) -> list[TestedLine]:
+    """Give the lines under test, each trunk as the guard knows it: `trunk` for `PJSIP/trunk`."""
+    return [replace(line, trunk=endpoint(line.trunk)) for line in house.line_test.lines]
+
+
 def slots(house: House, day: date) -> list[Slot]:
     """Give the tests that a day asks for: each line, by each shift that tests (LINE-01, LINE-02).
 
@@ -235,7 +241,7 @@ def slots(house: House, day: date) -> list[Slot]:
                 due_at=due,
                 line=line,
             )
-            for line in house.line_test.lines
+            for line in lines_of(house)
         ]
     return found
 

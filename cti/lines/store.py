@@ -32,6 +32,7 @@ from cti.lines.rules import (
     OVER,
     PHONES,
     STEPS,
+    TRIES,
     Fault,
     FaultState,
     FaultStep,
@@ -266,13 +267,17 @@ class LineStore:
         async with self._db.write() as conn:
             await conn.execute(update(tests).where(tests.c.id == test.id).values(values))
 
-    async def unsure(self, test: LineTest, cause: str) -> None:
-        """Let a machine try that proved nothing be over; the test stays due."""
+    async def unsure(self, test: LineTest, cause: str, *, again: bool = True) -> None:
+        """Let a machine try that proved nothing be over; the test stays due.
+
+        Not `again`: nobody knows whether it was dialled, so a person must look first.
+        """
+        tries = test.tries if again else max(test.tries, TRIES)
         async with self._db.write() as conn:
             await conn.execute(
                 update(tests)
                 .where(tests.c.id == test.id)
-                .values(attempt=None, code="", cause=cause)
+                .values(attempt=None, code="", cause=cause, tries=tries)
             )
 
     async def finish(
