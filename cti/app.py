@@ -1,10 +1,10 @@
 """The daemon: builds every room, wires, runs and stops them. The only file that knows all."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -15,6 +15,7 @@ from cti import house_file
 from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import KEPT, Desk, Found, Turn
+from cti.calls.phones import Standing
 from cti.calls.store import Batch, CallStore, Told
 from cti.calls.switchboard import Item, Switchboard
 from cti.clock import Clock, SystemClock
@@ -23,16 +24,32 @@ from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.schema import Connection, new_id
+from cti.db.sole import held
 from cti.db.writer import Writer
+from cti.dials.dialer import Dialer
+from cti.dials.store import DialStore
+from cti.duty.routes import DutyPages
+from cti.duty.rules import DutySet
+from cti.duty.store import DutyStore
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
-from cti.metrics import Plant
+from cti.house_file import Source
+from cti.lines.desk import LineDesk
+from cti.lines.routes import LineRoom
+from cti.lines.store import LineStore
+from cti.metrics import Plant as Figures
 from cti.pbx.aside import SetAside
 from cti.pbx.inbox import Inbox
 from cti.pbx.link import Link, LinkState
 from cti.pbx.translate import wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
+from cti.policy.desk import PolicyDesk
+from cti.policy.routes import PolicyRoom
+from cti.policy.store import PolicyStore
+from cti.presence.phones import Change
+from cti.presence.store import PresenceStore
+from cti.presence.watch import Watch
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
@@ -46,6 +63,8 @@ STOP_WITHIN: Final = timedelta(seconds=8)
 PEOPLE_EVERY: Final = 5.0
 """Seconds after which people who were added by another process are seen."""
 SWEEP_EVERY: Final = 3600.0
+STATES_GATHER: Final = timedelta(milliseconds=200)
+"""How long states gather before they are stored: nobody waits for them."""
 HINTS_KEPT: Final = timedelta(days=2)
 
 
@@ -94,6 +113,51 @@ class Callers:
             return Found()
 
 
+class Exchange:
+    """One PBX as the dialer sees it (`cti.dials.dialer.Exchange`)."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.act, self.call_of = line.act.act, line.switchboard.book.call_of
+
+    @property
+    def current(self) -> bool:
+        """Whether the PBX can be asked, and the book knows all that lives there."""
+        return self._line.act.state.phase == "up" and self._line.switchboard.current
+
+
+class Plant:
+    """The PBXs as the lines' desk sees them (`cti.lines.desk.Plant`)."""
+
+    def __init__(self, settings: Settings, desk: Desk) -> None:
+        self._trunks = [(pbx.name, trunk_matcher(pbx.trunks)) for pbx in settings.pbx]
+        self._desk = desk
+
+    def pbx_of(self, trunk: str) -> str | None:
+        """Name the PBX whose trunks' patterns fit; else the first one."""
+        fits = (name for name, is_trunk in self._trunks if is_trunk(f"PJSIP/{trunk}"))
+        return next(fits, self._trunks[0][0] if self._trunks else None)
+
+    def standing(self, pbx: str, device: str) -> Standing:
+        """Say how a device stands."""
+        return self._desk.phones(pbx).standing([device])
+
+    def devices_of(self, people: Collection[str]) -> dict[tuple[str, str], str]:
+        """Give the devices of people, each with its owner."""
+        found = filter(None, map(self._desk.directory.by_id, people))
+        return {(one.pbx, one.name): person.id for person in found for one in person.devices}
+
+
+class Nobody:
+    """No duty room: nobody is known to be on duty (`cti.lines.desk.Duty`)."""
+
+    async def duty_at(self, at: datetime, department: str) -> DutySet:
+        """Give an empty duty set."""
+        return DutySet(
+            at=at, department=department, agents=(), supervisor=None, published=0, version=""
+        )
+
+
 class App:
     """A built daemon. `run` is all that is left to do."""
 
@@ -106,7 +170,7 @@ class App:
     ) -> None:
         self.settings, self.clock = settings, clock or SystemClock()
         self._routes = routes
-        self.house = house_file.read(settings.house) if settings.house else House()
+        self.house, self._source = _read(settings, self.clock)
         self.bus = Bus()
         self.registry = CollectorRegistry()
         self.url = ""
@@ -122,11 +186,16 @@ class App:
         """Serve until `stop`, or a signal. Raises `ConfigError` before anything was started."""
         async with AsyncExitStack() as stack:
             await migrate.check(self.settings.database_url, password=self._password())
+            stack.enter_context(held(self.settings.database_url))
             self.db = await Database.open(self.settings.database_url, password=self._password())
             stack.push_async_callback(self.db.close)
             await self._serve(stack)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
+        self.policy = PolicyDesk(
+            PolicyStore(self.db), self.clock, self.settings.house, self.house, self._obey
+        )
+        self.house = await self.policy.begin(self._source)
         self.people, self.calls = PeopleStore(self.db, self.clock), CallStore(self.db)
         self.customers = CustomerStore(self.db, self.clock)
         told = await self.calls.recent(KEPT)
@@ -147,11 +216,33 @@ class App:
             on_trouble=self._trouble,
             on_refused=lambda batch, _fault: self._show(batch),
         )
+        await self._follow_people()
+        self.exchanges: dict[str, Exchange] = {}
+        self.dialer = Dialer(
+            store=DialStore(self.db),
+            calls=self.calls,
+            exchanges=self.exchanges,
+            house=lambda: self.house,
+            clock=self.clock,
+            waiting=self.desk.waiting,
+        )
+        self.line_desk = LineDesk(
+            store=LineStore(self.db),
+            attempts=self.dialer.store,
+            dialer=self.dialer,
+            calls=self.calls,
+            duty=Nobody(),
+            penalties=None,
+            plant=Plant(self.settings, self.desk),
+            house=lambda: self.house,
+            clock=self.clock,
+        )
         self.rooms = self._rooms()
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
         async with asyncio.TaskGroup() as tasks:
             self.lines = [await self._line(pbx, tasks) for pbx in self.settings.pbx]
+            self.exchanges |= {line.switchboard.pbx: Exchange(line) for line in self.lines}
             self._measure()
             await self.desk.count_day()
             self.url = await _listen(runner, self.settings)
@@ -162,9 +253,40 @@ class App:
                 await self._stop.wait()
             await self._wind_down(running)
 
+    async def _follow_people(self) -> None:
+        """Let how everybody stands be written down, from where the last process left off."""
+        self.presence = PresenceStore(self.db)
+        self.states: Writer[Change, None] = Writer(
+            self.db, self.presence.keep, gather=STATES_GATHER
+        )
+        self.watch = Watch(pen=self.states, directory=self.desk.directory, clock=self.clock)
+        gaps = [
+            await self.calls.unheard(pbx.name, new_id(self.clock.now()))
+            for pbx in self.settings.pbx
+        ]
+        self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
+
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
-        return []
+        house, people = (lambda: self.house), (lambda: self.desk.directory)
+        self.duty = DutyStore(self.db, self.clock, house=house, people=people)
+        return [
+            DutyPages(self.duty, house=house, people=people, clock=self.clock),
+            PolicyRoom(self.policy, self.clock, self._name_of),
+        ]
+
+    def _name_of(self, person: str) -> str:
+        """Give a person's name; whoever is not known keeps the id."""
+        found = self.desk.directory.by_id(person)
+        return found.name if found else person
+
+    def _obey(self, house: House) -> None:
+        """Let every room go by these rules from now on."""
+        self.house = house
+        self.desk.obey(house)
+        self.site.obey(house.card.name, house.card.locale, house.zone)
+        for line in self.lines:
+            line.switchboard.book.house = house
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
@@ -172,7 +294,12 @@ class App:
             tasks.create_task(self.desk.show(), name="desk"),
             tasks.create_task(self.desk.show_board(), name="board"),
             tasks.create_task(self._watch_people(), name="people"),
+            tasks.create_task(self.states.run(), name="states"),
+            tasks.create_task(self.watch.run(), name="presence"),
             tasks.create_task(self._sweep(), name="sweep"),
+            tasks.create_task(self.policy.run(), name="policy"),
+            tasks.create_task(self.dialer.run(), name="dialer"),
+            tasks.create_task(self.line_desk.run(), name="lines"),
         ]
         for line in self.lines:
             name = line.switchboard.pbx
@@ -189,7 +316,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
-        unsaved = await self.writer.stop(STOP_WITHIN)
+        unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()
         log.info("cti_stopped", unsaved=unsaved)
@@ -209,6 +336,7 @@ class App:
             desk=self.desk,
             look_up=Callers(self.customers, self.calls, tasks),
             clock=self.clock,
+            follower=self.watch,
         )
         listen = Link(
             pbx,
@@ -247,7 +375,7 @@ class App:
 
     def _measure(self) -> None:
         self.registry.register(
-            Plant(
+            Figures(
                 [(line.listen, line.act) for line in self.lines],
                 [line.switchboard for line in self.lines],
                 lambda: (self.writer.waiting, self.writer.refused, self.writer.troubled),
@@ -259,7 +387,7 @@ class App:
         login = Login(
             self.people, lifetime=timedelta(hours=web_settings.session_hours), clock=self.clock
         )
-        site = Site(
+        self.site = Site(
             public_url=web_settings.public_url,
             host=web_settings.host,
             origins=web_settings.origins,
@@ -277,7 +405,7 @@ class App:
             desk=self.desk,
             bus=self.bus,
             clock=self.clock,
-            site=site,
+            site=self.site,
             ready=self._readiness,
             registry=self.registry,
             rules=lambda: self.house.ring,
@@ -309,6 +437,7 @@ class App:
                 directory = await self.people.directory()
                 if directory.people != self.desk.directory.people:
                     self.desk.people(directory)
+                    self.watch.people(directory)
 
     async def _sweep(self) -> None:
         while True:
@@ -319,6 +448,14 @@ class App:
 
     def _password(self) -> str | None:
         return self.settings.database.read_password()
+
+
+def _read(settings: Settings, clock: Clock) -> tuple[House, Source | None]:
+    """Read the house file, if there is one. Raises `HouseError`."""
+    if settings.house is None:
+        return House(), None
+    source = house_file.load(settings.house)
+    return house_file.understood(source, str(settings.house), clock.now()), source
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 done in part (what was not is told); 2 not done, and why.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from cti import __version__
 from cti.errors import ConfigError, CtiError, Refused
@@ -52,8 +54,9 @@ def run(words: Sequence[str]) -> int:
     log.configure("console", "warning")
     try:
         code: int = app(
-            words, exit_on_error=False, result_action="return_int_as_exit_code_else_zero"
+            _plain(words), exit_on_error=False, result_action="return_int_as_exit_code_else_zero"
         )
+        sys.stdout.flush()
     except CtiError as fault:
         print(f"cti: {fault}", file=sys.stderr)
         return 2
@@ -61,7 +64,17 @@ def run(words: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read has read enough: `cti replay FILE | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
+
+
+def _plain(words: Sequence[str]) -> Sequence[str]:
+    """Put a lone `-` behind `--`: it is standard input, and not an option without a name."""
+    if "-" not in words or "--" in words:
+        return words
+    return [*(word for word in words if word != "-"), "--", "-"]
 
 
 @app.command(name="run")
@@ -241,7 +254,7 @@ def demo(
     what: Annotated[str, Parameter(help="`ring`: let a customer of the running demo ring.")] = "",
     number: Annotated[str, Parameter(help="Who rings; `anonymous`: number withheld.")] = "",
     *,
-    port: int = 8080,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8080,
     data: Path = Path("data/demo"),
     ring_command: str = "",
     config: Config = None,
@@ -259,15 +272,17 @@ def demo(
     config
         Settings that name a real PBX; none: a simulated one.
     """
+    if what == "ring":
+        from cti.demo_ring import ring_now
+
+        return _say([ring_now(data, number).strip()])
+    if what:
+        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
     import uvloop
 
     from cti import demo as demonstration
     from cti import log
 
-    if what == "ring":
-        return _say([asyncio.run(demonstration.ring_now(data, number)).strip()])
-    if what:
-        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
     log.configure("console", "warning")
     serving = demonstration.serve(
         data=data,

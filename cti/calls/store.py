@@ -5,9 +5,9 @@ one row with its evidence, so that a new process can go on with it; its parts ar
 it is over.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -34,7 +34,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.calls.offers import AgentOffer
-from cti.calls.record import CallRecord, Outcome, OverCall, WholeCall
+from cti.calls.record import (
+    LINE_TEST,
+    AnsweredCall,
+    CallRecord,
+    DialledCall,
+    Direction,
+    MissedCall,
+    OfferOutcome,
+    Outcome,
+    OverCall,
+    SaidRecord,
+    WholeCall,
+)
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
 from cti.log import clean
@@ -42,6 +54,10 @@ from cti.log import clean
 _ID = String(32)
 CALLER_TEXT: Final = 128
 """So many characters of what a caller sent are kept."""
+LONGEST_TEST: Final = timedelta(minutes=2)
+"""No line test's call lives longer: ringing, and some seconds of listening."""
+TOGETHER: Final = timedelta(seconds=1)
+"""Both ends of one call end so close to each other."""
 _BOOT, _LEG, _NAME, _PATH = 128, 150, 200, 1000
 
 calls: Final = Table(
@@ -82,12 +98,18 @@ calls: Final = Table(
     Column("over", Boolean, nullable=False),
     Column("merged_into", _ID),
     Column("evidence", Text),
+    Column("purpose", String(16), index=True),
+    Column("said", JSON),
+    Column("far_outcome", String(32)),
+    Column("far_picked_at", Instant),
     Index("ix_calls_live", "over"),
     Index("ix_calls_outcome_seen_at", "outcome", "seen_at"),
 )
 """One row per call. `caller` and `caller_name` are cleaned, `raw` is what was sent where it
 differs (escaped, bounded); `number` is the customer's in its normal form; `house` the version
-of the rules by which the call was judged."""
+of the rules by which the call was judged; `purpose` why we made the call ourselves, and `said`
+what our part of the dialplan said in it, as [topic, word, code]; `far` is the customer's phone
+in an outbound call."""
 
 offers: Final = Table(
     "offers",
@@ -247,6 +269,15 @@ Told = list[tuple[int, str, str]]
 """(seq, person, call) of each hint."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One inbound call at one entry. `code` is None unless our line test met it there."""
+
+    call: str
+    began: datetime
+    code: str | None
+
+
 class CallStore:
     """Calls in the database."""
 
@@ -366,7 +397,10 @@ class CallStore:
             ]
 
     async def day(self, start: datetime, end: datetime, standard: int) -> Day:
-        """Count the inbound calls of a day (aware instants, end excluded) that are over."""
+        """Count the inbound calls of a day (aware instants, end excluded) that are over.
+
+        Our own line tests are none of them.
+        """
         kept = case((calls.c.rings <= standard, 1), else_=0)
         known = case((calls.c.rings.is_not(None), 1), else_=0)
         async with self._db.read() as conn:
@@ -382,6 +416,7 @@ class CallStore:
                     calls.c.seen_at >= start,
                     calls.c.seen_at < end,
                     calls.c.direction == "inbound",
+                    calls.c.purpose.is_(None),
                     calls.c.over.is_(True),
                     calls.c.merged_into.is_(None),
                 )
@@ -467,6 +502,7 @@ class CallStore:
             calls.c.outcome == Outcome.MISSED,
             calls.c.seen_at >= since,
             calls.c.direction == "inbound",
+            calls.c.purpose.is_(None),
             calls.c.over.is_(True),
             calls.c.merged_into.is_(None),
         )
@@ -553,6 +589,172 @@ class CallStore:
             in_gap=gap is not None,
         )
 
+    async def missed_since(self, since: datetime) -> list[MissedCall]:
+        """Give the missed inbound calls that began at an instant or later and are over."""
+        wanted = (
+            calls.c.seen_at >= since,
+            calls.c.direction == Direction.INBOUND,
+            calls.c.outcome == Outcome.MISSED,
+            calls.c.purpose.is_(None),
+            calls.c.over.is_(True),
+            calls.c.merged_into.is_(None),
+        )
+        async with self._db.read() as conn:
+            rows = (await conn.execute(select(calls).where(*wanted))).all()
+            rang = await conn.execute(
+                select(offers.c.call, offers.c.person)
+                .join(calls, calls.c.id == offers.c.call)
+                .where(*wanted, offers.c.rang_at.is_not(None), offers.c.person.is_not(None))
+                .order_by(offers.c.call, offers.c.rang_at, offers.c.n)
+            )
+            rung: dict[str, dict[str, None]] = {}
+            for row in rang:
+                rung.setdefault(row.call, {})[row.person] = None
+        missed = [
+            MissedCall(
+                call=row.id,
+                number=row.number,
+                at=row.ended_at or row.seen_at,
+                reason=row.reason or "",
+                dialled=row.dialled or "",
+                queues=tuple(row.queues),
+                rung=tuple(rung.get(row.id, ())),
+            )
+            for row in rows
+        ]
+        return sorted(missed, key=lambda one: (one.at, one.call))
+
+    async def answered_with(self, numbers: Iterable[str], since: datetime) -> list[AnsweredCall]:
+        """Give the calls with these numbers in which one of us talked, at an instant or later.
+
+        Oldest first; also those that are going on.
+        """
+        at = func.coalesce(calls.c.answered_at, calls.c.ended_at, calls.c.seen_at)
+        wanted, found = sorted(set(numbers)), list[AnsweredCall]()
+        async with self._db.read() as conn:
+            for start in range(0, len(wanted), 500):
+                rows = await conn.execute(
+                    select(calls.c.id, calls.c.number, calls.c.person, at.label("at")).where(
+                        calls.c.number.in_(wanted[start : start + 500]),
+                        calls.c.outcome == Outcome.ANSWERED,
+                        calls.c.direction != Direction.INTERNAL,
+                        calls.c.merged_into.is_(None),
+                        at >= since,
+                    )
+                )
+                found += [
+                    AnsweredCall(call=row.id, number=row.number, at=row.at, person=row.person)
+                    for row in rows
+                ]
+        return sorted(found, key=lambda one: (one.at, one.call))
+
+    async def dialled(self, channels: Collection[str]) -> dict[str, DialledCall]:
+        """Give what became of channels that we dialled, by channel id, of calls that are over."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(legs.c.uniqueid, calls)
+                .join(calls, calls.c.id == legs.c.call)
+                .where(legs.c.uniqueid.in_(sorted(channels)), calls.c.over.is_(True))
+            )
+            return {
+                row.uniqueid: DialledCall(
+                    call=row.id,
+                    began=row.began,
+                    ended_at=row.ended_at,
+                    outcome=row.far_outcome and OfferOutcome(row.far_outcome),
+                    picked_at=row.far_picked_at,
+                    said=_words(row.said),
+                    approximate=row.approximate,
+                )
+                for row in found
+            }
+
+    async def arrivals(self, pbx: str, entry: str, since: datetime) -> list[Arrival]:
+        """Give the inbound calls that came in at an entry since an instant, oldest first."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(calls.c.id, calls.c.began, calls.c.said)
+                .where(
+                    calls.c.pbx == pbx,
+                    calls.c.direction == Direction.INBOUND,
+                    calls.c.dialled == entry,
+                    calls.c.began >= since,
+                    calls.c.merged_into.is_(None),
+                )
+                .order_by(calls.c.began)
+            )
+            return [
+                Arrival(call=row.id, began=row.began, code=_code(_words(row.said))) for row in found
+            ]
+
+    async def is_test(self, call: str) -> bool:
+        """Tell whether a call that is over is a line test's: never a missed call (LINE-07).
+
+        So it is if our part of the dialplan said so. Where a PBX lacks that part at the entry,
+        it is one that came while a test call of ours was out and went as that went.
+        """
+        test = calls.alias()
+        async with self._db.read() as conn:
+            row = (await conn.execute(select(calls).where(calls.c.id == call))).first()
+            if row is None or row.purpose == LINE_TEST:
+                return row is not None
+            if row.direction != Direction.INBOUND or row.began is None or row.ended_at is None:
+                return False
+            out = select(test.c.id).where(
+                test.c.purpose == LINE_TEST,
+                test.c.pbx == row.pbx,
+                test.c.direction != Direction.INBOUND,
+                test.c.began.between(row.began - LONGEST_TEST, row.began),
+                test.c.ended_at.between(row.ended_at - TOGETHER, row.ended_at + TOGETHER),
+            )
+            return (await conn.scalar(out.limit(1))) is not None
+
+    async def came_in(self, entry: str, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
+        """Count the calls that came in at an entry in each of some times; tests do not count."""
+        counts = []
+        async with self._db.read() as conn:
+            for began, ended in spans:
+                found = await conn.scalar(
+                    select(func.count())
+                    .select_from(calls)
+                    .where(
+                        calls.c.direction == Direction.INBOUND,
+                        calls.c.dialled == entry,
+                        calls.c.purpose.is_(None),
+                        calls.c.began >= began,
+                        calls.c.began < ended,
+                        calls.c.merged_into.is_(None),
+                    )
+                )
+                counts.append(int(found or 0))
+        return counts
+
+    async def last_came_in(self, entry: str) -> datetime | None:
+        """Tell when the last call that is no test came in at an entry."""
+        async with self._db.read() as conn:
+            found: datetime | None = await conn.scalar(
+                select(calls.c.began)
+                .where(
+                    calls.c.direction == Direction.INBOUND,
+                    calls.c.dialled == entry,
+                    calls.c.purpose.is_(None),
+                    calls.c.began.is_not(None),
+                )
+                .order_by(calls.c.began.desc())
+                .limit(1)
+            )
+            return found
+
+
+def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
+    return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
+
+
+def _code(said: Iterable[SaidRecord]) -> str | None:
+    return next(
+        (one.code for one in said if one.topic == LINE_TEST and one.word == "arrived"), None
+    )
+
 
 def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
     """Ask for the parts of calls of a span."""
@@ -620,6 +822,10 @@ def _call_row(keeping: Keeping) -> dict[str, Any]:
         "approximate": record.approximate,
         "over": record.over,
         "evidence": None if record.over else keeping.evidence,
+        "purpose": record.purpose,
+        "far_outcome": record.far and record.far.outcome and record.far.outcome.value,
+        "far_picked_at": record.far and record.far.picked_at,
+        "said": [[one.topic, one.word, one.code] for one in record.said] or None,
     }
 
 

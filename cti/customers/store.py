@@ -1,7 +1,7 @@
 """Where are customers kept, and whose number is this?"""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -39,6 +39,8 @@ from cti.errors import Refused
 
 FIND_MOST: Final = 20
 """More customers than an agent can choose from are not looked up."""
+_IN_ONE: Final = 500
+"""So many numbers stand in one question."""
 
 customers: Final = Table(
     "customers",
@@ -109,6 +111,21 @@ class CustomerStore:
         """
         async with self._db.read() as connection:
             return _customers(await connection.execute(_FIND, {"number": number}))
+
+    async def find_all(self, numbers: Collection[str]) -> Mapping[str, Sequence[Customer]]:
+        """Find whose some numbers are, each by its exact normal form; the oldest record first.
+
+        A number that nobody has is left out. Raises `StoreUnavailable`.
+        """
+        wanted, found = sorted(set(numbers)), dict[str, list[Customer]]()
+        async with self._db.read() as connection:
+            for start in range(0, len(wanted), _IN_ONE):
+                some = wanted[start : start + _IN_ONE]
+                having = select(_mine.c.customer_id).where(_mine.c.normal.in_(some))
+                for customer in await _read(connection, customers.c.id.in_(having)):
+                    for number in customer.phones:
+                        found.setdefault(number, []).append(customer)
+        return {number: found[number] for number in wanted if number in found}
 
     async def get(self, customer: str) -> Customer | None:
         """Find a customer by our id."""
