@@ -114,7 +114,8 @@ HISTORY = st.lists(
     min_size=1,
     max_size=9,
 )
-RUNS = st.lists(st.tuples(st.integers(0, 500), st.booleans()), max_size=12)
+RUNS = st.lists(st.tuples(st.integers(0, 500), st.booleans()), max_size=6)
+EVERY = st.sampled_from([5, 10, 60])
 
 
 async def lived(office: Office, history: Sequence[Call], runs: Sequence[tuple[int, bool]]) -> None:
@@ -138,9 +139,9 @@ async def lived(office: Office, history: Sequence[Call], runs: Sequence[tuple[in
 
 
 @settings(max_examples=25, deadline=None)
-@given(HISTORY, RUNS)
+@given(HISTORY, RUNS, EVERY)
 def test_however_often_and_whenever_the_desk_runs_the_same_comes_about(
-    template: Path, history: list[Call], runs: list[tuple[int, bool]]
+    template: Path, history: list[Call], runs: list[tuple[int, bool]], every: int
 ) -> None:
     async def once(db: Database) -> dict[str, list[Any]]:
         office = Office(db, house=DENSE)
@@ -151,7 +152,8 @@ def test_however_often_and_whenever_the_desk_runs_the_same_comes_about(
     async def often(db: Database) -> dict[str, list[Any]]:
         office = Office(db, house=DENSE)
         await office.opens()
-        await lived(office, history, runs)
+        regular = [(second, False) for second in range(0, 500, every)]
+        await lived(office, history, [*regular, *runs])
         await office.new_desk().once()
         return await told(db)
 
