@@ -138,7 +138,7 @@ async def lived(office: Office, history: Sequence[Call], runs: Sequence[tuple[in
     await office.runs(END)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(HISTORY, RUNS, EVERY)
 def test_however_often_and_whenever_the_desk_runs_the_same_comes_about(
     template: Path, history: list[Call], runs: list[tuple[int, bool]], every: int
