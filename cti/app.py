@@ -1,10 +1,10 @@
 """The daemon: builds every room, wires, runs and stops them. The only file that knows all."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -15,7 +15,6 @@ from cti import house_file
 from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import KEPT, Desk, Found, Turn
-from cti.calls.phones import Standing
 from cti.calls.store import Batch, CallStore, Told
 from cti.calls.switchboard import Item, Switchboard
 from cti.clock import Clock, SystemClock
@@ -26,18 +25,11 @@ from cti.db.engine import Database
 from cti.db.schema import Connection, new_id
 from cti.db.sole import held
 from cti.db.writer import Writer
-from cti.dials.dialer import Dialer
-from cti.dials.store import DialStore
-from cti.duty.routes import DutyPages
-from cti.duty.rules import DutySet
-from cti.duty.store import DutyStore
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.house_file import Source
-from cti.lines.desk import LineDesk
-from cti.lines.routes import LineRoom
-from cti.lines.store import LineStore
-from cti.metrics import Plant as Figures
+from cti.metrics import Plant
+from cti.office import Office
 from cti.pbx.aside import SetAside
 from cti.pbx.inbox import Inbox
 from cti.pbx.link import Link, LinkState
@@ -45,7 +37,6 @@ from cti.pbx.translate import wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
 from cti.policy.desk import PolicyDesk
-from cti.policy.routes import PolicyRoom
 from cti.policy.store import PolicyStore
 from cti.presence.phones import Change
 from cti.presence.store import PresenceStore
@@ -53,7 +44,6 @@ from cti.presence.watch import Watch
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
-from cti.web.rooms import Room
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
 
@@ -126,38 +116,6 @@ class Exchange:
         return self._line.act.state.phase == "up" and self._line.switchboard.current
 
 
-class Plant:
-    """The PBXs as the lines' desk sees them (`cti.lines.desk.Plant`)."""
-
-    def __init__(self, settings: Settings, desk: Desk) -> None:
-        self._trunks = [(pbx.name, trunk_matcher(pbx.trunks)) for pbx in settings.pbx]
-        self._desk = desk
-
-    def pbx_of(self, trunk: str) -> str | None:
-        """Name the PBX whose trunks' patterns fit; else the first one."""
-        fits = (name for name, is_trunk in self._trunks if is_trunk(f"PJSIP/{trunk}"))
-        return next(fits, self._trunks[0][0] if self._trunks else None)
-
-    def standing(self, pbx: str, device: str) -> Standing:
-        """Say how a device stands."""
-        return self._desk.phones(pbx).standing([device])
-
-    def devices_of(self, people: Collection[str]) -> dict[tuple[str, str], str]:
-        """Give the devices of people, each with its owner."""
-        found = filter(None, map(self._desk.directory.by_id, people))
-        return {(one.pbx, one.name): person.id for person in found for one in person.devices}
-
-
-class Nobody:
-    """No duty room: nobody is known to be on duty (`cti.lines.desk.Duty`)."""
-
-    async def duty_at(self, at: datetime, department: str) -> DutySet:
-        """Give an empty duty set."""
-        return DutySet(
-            at=at, department=department, agents=(), supervisor=None, published=0, version=""
-        )
-
-
 class App:
     """A built daemon. `run` is all that is left to do."""
 
@@ -217,32 +175,22 @@ class App:
             on_refused=lambda batch, _fault: self._show(batch),
         )
         await self._follow_people()
-        self.exchanges: dict[str, Exchange] = {}
-        self.dialer = Dialer(
-            store=DialStore(self.db),
-            calls=self.calls,
-            exchanges=self.exchanges,
-            house=lambda: self.house,
+        self.office = Office(
+            settings=self.settings,
+            db=self.db,
             clock=self.clock,
-            waiting=self.desk.waiting,
-        )
-        self.line_desk = LineDesk(
-            store=LineStore(self.db),
-            attempts=self.dialer.store,
-            dialer=self.dialer,
             calls=self.calls,
-            duty=Nobody(),
-            penalties=None,
-            plant=Plant(self.settings, self.desk),
+            customers=self.customers,
+            desk=self.desk,
+            presence=self.presence,
+            policy=self.policy,
             house=lambda: self.house,
-            clock=self.clock,
         )
-        self.rooms = self._rooms()
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
         async with asyncio.TaskGroup() as tasks:
             self.lines = [await self._line(pbx, tasks) for pbx in self.settings.pbx]
-            self.exchanges |= {line.switchboard.pbx: Exchange(line) for line in self.lines}
+            self.office.exchanges |= {line.switchboard.pbx: Exchange(line) for line in self.lines}
             self._measure()
             await self.desk.count_day()
             self.url = await _listen(runner, self.settings)
@@ -266,20 +214,6 @@ class App:
         ]
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
 
-    def _rooms(self) -> list[Room]:
-        """Build the rooms that have pages of their own, in the order of the navigation."""
-        house, people = (lambda: self.house), (lambda: self.desk.directory)
-        self.duty = DutyStore(self.db, self.clock, house=house, people=people)
-        return [
-            DutyPages(self.duty, house=house, people=people, clock=self.clock),
-            PolicyRoom(self.policy, self.clock, self._name_of),
-        ]
-
-    def _name_of(self, person: str) -> str:
-        """Give a person's name; whoever is not known keeps the id."""
-        found = self.desk.directory.by_id(person)
-        return found.name if found else person
-
     def _obey(self, house: House) -> None:
         """Let every room go by these rules from now on."""
         self.house = house
@@ -297,9 +231,7 @@ class App:
             tasks.create_task(self.states.run(), name="states"),
             tasks.create_task(self.watch.run(), name="presence"),
             tasks.create_task(self._sweep(), name="sweep"),
-            tasks.create_task(self.policy.run(), name="policy"),
-            tasks.create_task(self.dialer.run(), name="dialer"),
-            tasks.create_task(self.line_desk.run(), name="lines"),
+            *self.office.start(tasks),
         ]
         for line in self.lines:
             name = line.switchboard.pbx
@@ -375,7 +307,7 @@ class App:
 
     def _measure(self) -> None:
         self.registry.register(
-            Figures(
+            Plant(
                 [(line.listen, line.act) for line in self.lines],
                 [line.switchboard for line in self.lines],
                 lambda: (self.writer.waiting, self.writer.refused, self.writer.troubled),
@@ -409,7 +341,7 @@ class App:
             ready=self._readiness,
             registry=self.registry,
             rules=lambda: self.house.ring,
-            rooms=self.rooms,
+            rooms=self.office.rooms(),
         )
         pages.add_routes(self._routes)
         return pages

@@ -28,6 +28,7 @@ from cti.errors import CtiError, Refused, StoreUnavailable
 from cti.house import House
 from cti.log import clean
 from cti.people.rules import Directory, Person, Right
+from cti.presence.states import Interval, talk_of
 
 log = structlog.get_logger(__name__)
 
@@ -221,6 +222,18 @@ class Desk:
             and live.update.record.state in (State.WAITING, State.RINGING)
             for live in self._live.values()
         )
+
+    def talks(self) -> list[Interval]:
+        """Give who talks, or talked, with the customer of a call that lives, in the PBX's time."""
+        return [
+            talk_of(person.id, record.id, talk.began_at, talk.ended_at)
+            for live in self._live.values()
+            if not (record := live.update.record).over
+            if record.direction is not Direction.INTERNAL
+            for talk in record.talks
+            if talk.began_at
+            if (person := self.directory.by_device(record.pbx, talk.phone.device))
+        ]
 
     def phones(self, pbx: str) -> Phones:
         """Give the phones of a PBX, to be brought up to date by its reader."""

@@ -50,6 +50,7 @@ from cti.calls.record import (
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
 from cti.log import clean
+from cti.presence.states import Interval, talk_of
 
 _ID = String(32)
 CALLER_TEXT: Final = 128
@@ -647,6 +648,29 @@ class CallStore:
                     for row in rows
                 ]
         return sorted(found, key=lambda one: (one.at, one.call))
+
+    async def talks_of(
+        self, people: Collection[str], began: datetime, ended: datetime
+    ) -> list[Interval]:
+        """Give the talks of people with customers that meet a time, of calls that are over.
+
+        As intervals of `on_call`, with the call as the cause; `Desk.talks` has those of live calls.
+        """
+        async with self._db.read() as conn:
+            done = await conn.execute(
+                select(talks, calls.c.id, calls.c.ended_at.label("over_at"))
+                .join(calls, calls.c.id == talks.c.call)
+                .where(
+                    talks.c.person.in_(sorted(people)),
+                    calls.c.direction != Direction.INTERNAL,
+                    talks.c.began_at <= ended,
+                    func.coalesce(talks.c.ended_at, calls.c.ended_at) >= began,
+                )
+            )
+            return [
+                talk_of(row.person, row.id, row.began_at, row.ended_at or row.over_at)
+                for row in done
+            ]
 
     async def dialled(self, channels: Collection[str]) -> dict[str, DialledCall]:
         """Give what became of channels that we dialled, by channel id, of calls that are over."""

@@ -66,6 +66,18 @@ class Interval:
         return self.began_at <= at and (self.ended_at is None or at < self.ended_at)
 
 
+def talk_of(person: str, call: str, began: datetime, ended: datetime | None) -> Interval:
+    """Give a talk with a customer as a state: by the call book."""
+    return Interval(
+        person=person,
+        state=AgentState.ON_CALL,
+        began_at=began,
+        ended_at=ended,
+        source=Source.CALLS,
+        cause=call,
+    )
+
+
 def covered(
     intervals: Iterable[Interval], states: Iterable[AgentState], began: datetime, ended: datetime
 ) -> bool:

@@ -116,7 +116,7 @@ class Office:
             frozen_at=at,
         )
         facts = missed(call, at, number)
-        found = await self.store.keep_missed(facts, "", lambda _first: judge(facts, HOUSE, now))
+        found = await self.store.keep_missed(judge(facts, HOUSE, now), "", into=None)
         assert found is not None
         self.clock.go(timedelta(minutes=20))
         await self.store.propose(found, {})
