@@ -21,6 +21,7 @@ from cti.clock import Clock, SystemClock
 from cti.customers.rules import Number
 from cti.customers.store import CustomerStore
 from cti.db import migrate
+from cti.db.audit import last
 from cti.db.engine import Database
 from cti.db.schema import Connection, new_id
 from cti.db.sole import held
@@ -53,6 +54,7 @@ STOP_WITHIN: Final = timedelta(seconds=8)
 PEOPLE_EVERY: Final = 5.0
 """Seconds after which people who were added by another process are seen."""
 SWEEP_EVERY: Final = 3600.0
+AUDIT_EVERY: Final = 86_400.0
 STATES_GATHER: Final = timedelta(milliseconds=200)
 """How long states gather before they are stored: nobody waits for them."""
 HINTS_KEPT: Final = timedelta(days=2)
@@ -231,6 +233,7 @@ class App:
             tasks.create_task(self.states.run(), name="states"),
             tasks.create_task(self.watch.run(), name="presence"),
             tasks.create_task(self._sweep(), name="sweep"),
+            tasks.create_task(self._tell_audit(), name="audit"),
             *self.office.start(tasks),
         ]
         for line in self.lines:
@@ -377,6 +380,15 @@ class App:
                 await self.calls.forget_told(self.clock.now() - HINTS_KEPT)
                 await self.people.sweep()
             await asyncio.sleep(SWEEP_EVERY)
+
+    async def _tell_audit(self) -> None:
+        """Log the audit log's last hash each day: by it a log that was cut off shows (21.5)."""
+        while True:
+            with suppress(CtiError):
+                async with self.db.read() as conn:
+                    chain = await last(conn)
+                log.info("audit_hash", seq=chain.seq, hash=chain.hash)
+            await asyncio.sleep(AUDIT_EVERY)
 
     def _password(self) -> str | None:
         return self.settings.database.read_password()

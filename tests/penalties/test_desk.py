@@ -234,6 +234,7 @@ async def test_an_approximate_call_costs_nothing(office: Office) -> None:
         {"direction": "internal"},
         {"merged_into": "call-2"},
         {"over": False, "answered_at": at(1)},
+        {"purpose": "line_test"},
     ],
 )
 async def test_what_is_no_missed_call_is_not_judged(
