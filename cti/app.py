@@ -33,7 +33,9 @@ from cti.pbx.link import Link, LinkState
 from cti.pbx.translate import wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
+from cti.presence.desk import Wall
 from cti.presence.phones import Change
+from cti.presence.routes import WallboardRoom
 from cti.presence.store import PresenceStore
 from cti.presence.watch import Watch
 from cti.settings import PbxSettings, Settings
@@ -179,11 +181,13 @@ class App:
             await self.calls.unheard(pbx.name, new_id(self.clock.now()))
             for pbx in self.settings.pbx
         ]
+        self.wall = Wall(calls=self.desk, watch=self.watch, clock=self.clock, house=self.house)
+        self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
-        return []
+        return [WallboardRoom()]
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
@@ -193,6 +197,7 @@ class App:
             tasks.create_task(self._watch_people(), name="people"),
             tasks.create_task(self.states.run(), name="states"),
             tasks.create_task(self.watch.run(), name="presence"),
+            tasks.create_task(self.wall.run(), name="wall"),
             tasks.create_task(self._sweep(), name="sweep"),
         ]
         for line in self.lines:

@@ -25,6 +25,7 @@ from cti.people.rules import Person, Role
 from cti.web import wire
 from cti.web.ports import LinkPurpose, Readiness
 from cti.web.push import Pace
+from cti.web.rooms import Room
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
 
@@ -50,6 +51,7 @@ class FakeAccounts:
         self.wrong: dict[str, int] = {}
         self.passwords: dict[str, str] = {}
         self.addresses: list[str] = []
+        self.prolonged: list[str] = []
         self._count = count()
 
     async def log_in(self, number: str, password: str, *, address: str, agent: str) -> str:
@@ -80,6 +82,10 @@ class FakeAccounts:
 
     async def session(self, token: str) -> Person | None:
         return self.people.get(self.sessions.get(token, ""))
+
+    async def prolong(self, token: str) -> bool:
+        self.prolonged.append(token)
+        return token in self.sessions
 
     async def end_session(self, token: str) -> None:
         self.sessions.pop(token, None)
@@ -241,7 +247,9 @@ def empty_board(links: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     today = {"answered": 0, "missed": 0, "missed_by_reason": {}, "within_standard": 0}
     today |= {"standard_rate": None, "inbound": 0}
     rules = {"cycle_ms": 3000, "standard": 3, "apologise_from": 5}
-    return {"calls": [], "agents": [], "today": today, "links": list(links), **rules}
+    wall = {"waiting": 0, "longest": None, "states": {}, "agents": [], "alarms": []}
+    parts = {"calls": [], "agents": [], "today": today, "wall": wall}
+    return parts | {"links": list(links), **rules}
 
 
 @dataclass
@@ -333,6 +341,7 @@ async def stage(
     window: int = 1000,
     people: Sequence[Person] = CAST,
     port: int = 0,
+    rooms: Sequence[Room] = (),
 ) -> AsyncIterator[Stage]:
     """Run a server on a free port of this machine."""
     clock = clock or SetClock(NOON)
@@ -353,6 +362,7 @@ async def stage(
         ready=it.how,
         registry=registry,
         pace=pace,
+        rooms=rooms,
     )
     runner = it.runner = make_runner(it.app)
     await runner.setup()
