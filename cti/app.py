@@ -13,6 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from cti import house_file
 from cti.bus import Bus
+from cti.callbacks.desk import CallbackDesk
+from cti.callbacks.routes import CallbackPages
+from cti.callbacks.store import CallbackStore
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import KEPT, Desk, Found, Turn
 from cti.calls.store import Batch, CallStore, Told
@@ -164,7 +167,15 @@ class App:
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
-        return []
+        self.callbacks = CallbackDesk(
+            CallbackStore(self.db),
+            calls=self.calls,
+            customers=self.customers,
+            house=lambda: self.house,
+            people=lambda: self.desk.directory,
+            clock=self.clock,
+        )
+        return [CallbackPages(self.callbacks)]
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
@@ -173,6 +184,7 @@ class App:
             tasks.create_task(self.desk.show_board(), name="board"),
             tasks.create_task(self._watch_people(), name="people"),
             tasks.create_task(self._sweep(), name="sweep"),
+            tasks.create_task(self.callbacks.run(), name="callbacks"),
         ]
         for line in self.lines:
             name = line.switchboard.pbx

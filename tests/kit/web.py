@@ -25,6 +25,7 @@ from cti.people.rules import Person, Role
 from cti.web import wire
 from cti.web.ports import LinkPurpose, Readiness
 from cti.web.push import Pace
+from cti.web.rooms import Room
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
 
@@ -333,6 +334,7 @@ async def stage(
     window: int = 1000,
     people: Sequence[Person] = CAST,
     port: int = 0,
+    rooms: Sequence[Room] = (),
 ) -> AsyncIterator[Stage]:
     """Run a server on a free port of this machine."""
     clock = clock or SetClock(NOON)
@@ -353,6 +355,7 @@ async def stage(
         ready=it.how,
         registry=registry,
         pace=pace,
+        rooms=rooms,
     )
     runner = it.runner = make_runner(it.app)
     await runner.setup()
