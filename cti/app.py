@@ -223,7 +223,7 @@ class App:
         """Let every room go by these rules from now on."""
         self.house = house
         self.desk.obey(house)
-        self.wall.house = house
+        self.wall.obey(house)
         self.site.obey(house.card.name, house.card.locale, house.zone)
         for line in self.lines:
             line.switchboard.book.house = house

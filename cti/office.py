@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
+from cti.callbacks.routes import CallbackPages
 from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
 from cti.calls.desk import Desk
@@ -184,6 +185,7 @@ class Office:
                     customers=self._names_of,
                 )
             ),
+            CallbackPages(self.callback_desk),
             DutyPages(self.duty, house=self._house, people=self._people, clock=self._clock),
             LineRoom(
                 self.line_desk,

@@ -76,6 +76,10 @@ class Wall:
         self._talked: dict[str, Interval] = {}
         self._looked = self._asked = clock.now() - timedelta(days=1)
 
+    def obey(self, house: House) -> None:
+        """Go by these rules from now on."""
+        self._house, self._alarms = house, Alarms(limits_of(house.ring))
+
     def now(self) -> dict[str, Any]:
         """Give all figures, as they go over the wire (`cti.web.wire.Wall`)."""
         self._looked = now = self._clock.now()

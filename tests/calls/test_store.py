@@ -576,3 +576,46 @@ async def test_calls_at_an_entry_are_counted_without_tests(db: Database) -> None
     assert [1, 1, 0] == await store.came_in("4001", spans)
     assert at(60) == await store.last_came_in("4001")
     assert await store.last_came_in("nowhere") is None
+async def test_missed_calls_that_are_over_are_told_with_who_was_rung(db: Database) -> None:
+    later = missed("call-2", ended_at=None, began=at(60), seen_at=at(60))
+    outbound = missed("call-4", direction=Direction.OUTBOUND)
+    await keep(db, batch(missed("call-1"), later, answered("call-3"), outbound, live("call-5")))
+    await keep(db, batch(keeping(missed("call-6"), number=None), merges=[("call-6", "call-1")]))
+
+    told_since = [await CallStore(db).missed_since(at(n)) for n in (0, 1, 60)]
+
+    assert [["call-1", "call-2"], ["call-2"], ["call-2"]] == [
+        [one.call for one in some] for some in told_since
+    ]
+    first, second = told_since[0]
+    assert (at(9), "+8613800138000", "abandoned_ringing", "4001", ("p-may",), ()) == (
+        first.at, first.number, first.reason, first.dialled, first.rung, first.queues,
+    )  # fmt: skip
+    assert at(60) == second.at
+
+
+async def test_who_was_rung_first_is_told_first_and_once(db: Database) -> None:
+    story = Story().calls(0).asks(1, WANG, BO).rang(1, BO).asks(2, WANG, MAY).rang(2, MAY)
+    record = story.hangs_up(9, WANG).cancelled(9, BO).cancelled(9, MAY).gone(9, WANG).over()
+    await keep(db, batch(record))
+
+    [one] = await CallStore(db).missed_since(at(0))
+
+    assert ("p-bo", "p-may") == one.rung
+
+
+async def test_answered_calls_with_a_number_are_told_also_while_they_go_on(db: Database) -> None:
+    going_on = Story().calls(0).asks(1, WANG, MAY).rang(1, MAY).picked_up(4, MAY).talk(4, WANG, MAY)
+    talking = replace(going_on.now(), id=CallId("call-2"))
+    inside = answered("call-3", direction=Direction.INTERNAL)
+    other = keeping(answered("call-4"), number="+8613900139000")
+    await keep(db, batch(answered("call-1"), talking, inside, other, missed("call-5")))
+    store, number = CallStore(db), "+8613800138000"
+
+    told_since = [await store.answered_with([number, "none"], at(n)) for n in (0, 4, 5)]
+
+    both = [("call-1", number, at(4), "p-bo"), ("call-2", number, at(4), "p-may")]
+    assert [both, both, []] == [
+        [(one.call, one.number, one.at, one.person) for one in some] for some in told_since
+    ]
+    assert [] == await store.answered_with([], at(0))
