@@ -215,7 +215,13 @@ class App:
             await self.calls.unheard(pbx.name, new_id(self.clock.now()))
             for pbx in self.settings.pbx
         ]
-        self.wall = Wall(calls=self.desk, watch=self.watch, clock=self.clock, house=self.house)
+        self.wall = Wall(
+            calls=self.desk,
+            watch=self.watch,
+            clock=self.clock,
+            house=self.house,
+            away=lambda *asked: self.office.duty.away(*asked),
+        )
         self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
 

@@ -576,6 +576,8 @@ async def test_calls_at_an_entry_are_counted_without_tests(db: Database) -> None
     assert [1, 1, 0] == await store.came_in("4001", spans)
     assert at(60) == await store.last_came_in("4001")
     assert await store.last_came_in("nowhere") is None
+
+
 async def test_missed_calls_that_are_over_are_told_with_who_was_rung(db: Database) -> None:
     later = missed("call-2", ended_at=None, began=at(60), seen_at=at(60))
     outbound = missed("call-4", direction=Direction.OUTBOUND)
