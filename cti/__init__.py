@@ -7,6 +7,7 @@
                 ring time and outcome                                         cti.calls.book
     ring        one burst of the ringing cadence, counted from the first       cti.calls.rings
     missed call an inbound call that no person answered, with one reason      cti.calls.judge
+    callback    a call that the house owes a customer                         cti.callbacks
     event       what the PBX told us, past tense                              cti.pbx.events
     effect      what must be done about a call, imperative                    cti.calls.effects
     push        a numbered hint to a screen to look again                     cti.web.push

@@ -39,6 +39,7 @@ from cti.people.login import Login
 from cti.people.store import PeopleStore
 from cti.policy.desk import PolicyDesk
 from cti.policy.store import PolicyStore
+from cti.presence.desk import Wall
 from cti.presence.phones import Change
 from cti.presence.store import PresenceStore
 from cti.presence.watch import Watch
@@ -214,12 +215,15 @@ class App:
             await self.calls.unheard(pbx.name, new_id(self.clock.now()))
             for pbx in self.settings.pbx
         ]
+        self.wall = Wall(calls=self.desk, watch=self.watch, clock=self.clock, house=self.house)
+        self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
 
     def _obey(self, house: House) -> None:
         """Let every room go by these rules from now on."""
         self.house = house
         self.desk.obey(house)
+        self.wall.obey(house)
         self.site.obey(house.card.name, house.card.locale, house.zone)
         for line in self.lines:
             line.switchboard.book.house = house
@@ -232,6 +236,7 @@ class App:
             tasks.create_task(self._watch_people(), name="people"),
             tasks.create_task(self.states.run(), name="states"),
             tasks.create_task(self.watch.run(), name="presence"),
+            tasks.create_task(self.wall.run(), name="wall"),
             tasks.create_task(self._sweep(), name="sweep"),
             tasks.create_task(self._tell_audit(), name="audit"),
             *self.office.start(tasks),

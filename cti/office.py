@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
+from cti.callbacks.routes import CallbackPages
 from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
 from cti.calls.desk import Desk
@@ -33,6 +34,7 @@ from cti.penalties.store import PenaltyStore
 from cti.people.rules import Directory
 from cti.policy.desk import PolicyDesk
 from cti.policy.routes import PolicyRoom
+from cti.presence.routes import WallboardRoom
 from cti.presence.states import Interval, joined
 from cti.presence.store import PresenceStore
 from cti.settings import Settings
@@ -172,6 +174,7 @@ class Office:
     def rooms(self) -> list[Room]:
         """Give the rooms that have pages, in the order of the navigation."""
         return [
+            WallboardRoom(),
             PenaltyPages(
                 Asks(
                     store=self.penalties,
@@ -182,6 +185,7 @@ class Office:
                     customers=self._names_of,
                 )
             ),
+            CallbackPages(self.callback_desk),
             DutyPages(self.duty, house=self._house, people=self._people, clock=self._clock),
             LineRoom(
                 self.line_desk,

@@ -2,12 +2,11 @@
 
 It relies on no push. Again and again it asks which missed calls opened nothing yet, and in
 which calls a customer to whom we owe one was reached; each is dealt with in one transaction,
-and twice is once. A push only lets it look at once.
+and twice is once.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -28,7 +27,7 @@ from cti.people.rules import Directory, Person, Right
 log = structlog.get_logger(__name__)
 
 EVERY: Final = 1.0
-"""Seconds between two looks, if nobody wakes the desk."""
+"""Seconds between two looks."""
 DEEP_EVERY: Final = timedelta(minutes=1)
 """So often all calls since the cursor are looked at, not only the newest."""
 NEWEST: Final = timedelta(hours=1)
@@ -131,7 +130,6 @@ class CallbackDesk:
         self._house, self._people, self.clock = house, people, clock
         self._planned_by: str | None = None
         self._deep_at: datetime | None = None
-        self._woken = asyncio.Event()
 
     @property
     def house(self) -> House:
@@ -145,15 +143,10 @@ class CallbackDesk:
 
     # -- by itself
 
-    def wake(self) -> None:
-        """Let the desk look at once: something may have changed."""
-        self._woken.set()
-
     async def run(self) -> None:
         """Look again and again. Ends by being cancelled; whatever was begun is found again."""
         troubled = False
         while True:
-            self._woken.clear()
             try:
                 await self.look()
                 troubled = False
@@ -161,9 +154,7 @@ class CallbackDesk:
                 if not troubled:
                     log.warning("callbacks_wait", code=fault.code, why=str(fault))
                 troubled = True
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await self._woken.wait()
+            await asyncio.sleep(EVERY)
 
     async def look(self) -> None:
         """Do all that is to be done now. Doing it again does nothing.

@@ -111,7 +111,8 @@ class Callback:
 
     `owner` is who it is meant for, and who holds it while it is claimed; `epoch` counts who
     held it, so that a page of yesterday changes nothing. `contact_after` is from when on an
-    answered call fulfils it. `zone` and `policy` are those by which it was planned.
+    answered call fulfils it. `reason` and `line` are those of the last missed call; `zone` and
+    `policy` those by which it was planned.
     """
 
     id: str

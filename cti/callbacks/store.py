@@ -524,7 +524,10 @@ def _fresh_row(opening: Opening, now: datetime) -> dict[str, Any]:
 def _counted(known: Callback, opening: Opening) -> dict[str, Any]:
     """Count one more missed call; the first due stands, whichever was told first."""
     at = opening.miss.at
+    last = at >= known.last_at
     return {
+        "reason": opening.miss.reason if last else known.reason,
+        "line": opening.miss.dialled if last else known.line,
         "times": known.times + 1,
         "owed_since": min(known.owed_since, at),
         "last_at": max(known.last_at, at),

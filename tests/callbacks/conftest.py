@@ -18,6 +18,7 @@ from cti.duty.rules import DutySet, DutyState, OnDuty
 from cti.errors import Refused
 from cti.house import House
 from cti.people.rules import Directory, Person, Role
+from tests.calls.conftest import db as db  # one PostgreSQL database, emptied: a copy costs more
 
 TEN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """Monday, ten in Shanghai."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Table, select
 
 from cti.calls.offers import agent_offers
-from cti.calls.record import CallId, CallRecord, Direction
+from cti.calls.record import CallId, CallRecord, Direction, OfferOutcome, SaidRecord
 from cti.calls.store import (
     Batch,
     CallStore,
@@ -510,3 +510,112 @@ async def test_a_thousand_calls_fit_into_one_transaction(db: Database) -> None:
 
     assert len(await rows(db, calls)) == 1000
     assert len(await rows(db, legs)) == 2000
+
+
+def tested(call: str, *words: tuple[str, str], **facts: Any) -> CallRecord:
+    """A call in which our part of the dialplan spoke."""
+    said = tuple(SaidRecord(topic="line_test", word=w, code=c, at=at(1)) for w, c in words)
+    return missed(call, said=said, **facts)
+
+
+def out_call(call: str = "out", **facts: Any) -> CallRecord:
+    """The way out of a line test."""
+    far = replace(missed("x").offers[0], picked_at=at(2), outcome=OfferOutcome.CALLER_GAVE_UP)
+    legs = (("cti-1", "Local/1;1"),)
+    given: dict[str, Any] = {"direction": Direction.OUTBOUND, "far": far, "legs": legs} | facts
+    return tested(call, ("out", ""), ("heard", ""), **given)
+
+
+async def test_what_became_of_a_channel_that_we_dialled_is_known_when_it_is_over(
+    db: Database,
+) -> None:
+    store = CallStore(db)
+    assert {} == await store.dialled([])
+    await keep(db, batch(out_call()))
+
+    found = (await store.dialled(["cti-1", "cti-2"]))["cti-1"]
+
+    assert (found.call, found.picked_at, found.outcome) == ("out", at(2), "caller_gave_up")
+    assert ["out", "heard"] == [one.word for one in found.said]
+
+
+async def test_a_line_test_is_no_missed_call(db: Database) -> None:
+    store = CallStore(db)
+    others = (missed("c", ended_at=at(30)), out_call())
+    await keep(db, batch(tested("in", ("arrived", "483920")), *others))
+
+    assert [True, False, True] == [await store.is_test(one) for one in ("in", "c", "out")]
+    assert not await store.is_test("nothing")
+    assert 1 == (await store.day(at(-9), at(99), 3)).missed
+    assert ["483920", None] == sorted(
+        (one.code for one in await store.arrivals("main", "4001", at(0))), key=str
+    )
+
+
+async def test_what_came_and_went_with_a_test_call_is_one_too_though_the_word_was_lost(
+    db: Database,
+) -> None:
+    store = CallStore(db)
+    out = out_call(began=at(-5), ended_at=at(9.4))
+    other = missed("other", ended_at=at(20))
+    await keep(db, batch(out, missed("in"), other, missed("before", began=at(-6))))
+
+    assert [True, False, False] == [await store.is_test(one) for one in ("in", "other", "before")]
+
+    await store.mark_test("out")
+
+    marked = {row["id"] for row in await rows(db, calls) if row["purpose"]}
+    assert {"out", "in"} == marked
+
+
+async def test_calls_at_an_entry_are_counted_without_tests(db: Database) -> None:
+    store = CallStore(db)
+    await keep(db, batch(missed("a"), tested("in", ("arrived", "1")), missed("b", began=at(60))))
+
+    spans = [(at(-1), at(1)), (at(1), at(61)), (at(61), at(90))]
+    assert [1, 1, 0] == await store.came_in("4001", spans)
+    assert at(60) == await store.last_came_in("4001")
+    assert await store.last_came_in("nowhere") is None
+async def test_missed_calls_that_are_over_are_told_with_who_was_rung(db: Database) -> None:
+    later = missed("call-2", ended_at=None, began=at(60), seen_at=at(60))
+    outbound = missed("call-4", direction=Direction.OUTBOUND)
+    await keep(db, batch(missed("call-1"), later, answered("call-3"), outbound, live("call-5")))
+    await keep(db, batch(keeping(missed("call-6"), number=None), merges=[("call-6", "call-1")]))
+
+    told_since = [await CallStore(db).missed_since(at(n)) for n in (0, 1, 60)]
+
+    assert [["call-1", "call-2"], ["call-2"], ["call-2"]] == [
+        [one.call for one in some] for some in told_since
+    ]
+    first, second = told_since[0]
+    assert (at(9), "+8613800138000", "abandoned_ringing", "4001", ("p-may",), ()) == (
+        first.at, first.number, first.reason, first.dialled, first.rung, first.queues,
+    )  # fmt: skip
+    assert at(60) == second.at
+
+
+async def test_who_was_rung_first_is_told_first_and_once(db: Database) -> None:
+    story = Story().calls(0).asks(1, WANG, BO).rang(1, BO).asks(2, WANG, MAY).rang(2, MAY)
+    record = story.hangs_up(9, WANG).cancelled(9, BO).cancelled(9, MAY).gone(9, WANG).over()
+    await keep(db, batch(record))
+
+    [one] = await CallStore(db).missed_since(at(0))
+
+    assert ("p-bo", "p-may") == one.rung
+
+
+async def test_answered_calls_with_a_number_are_told_also_while_they_go_on(db: Database) -> None:
+    going_on = Story().calls(0).asks(1, WANG, MAY).rang(1, MAY).picked_up(4, MAY).talk(4, WANG, MAY)
+    talking = replace(going_on.now(), id=CallId("call-2"))
+    inside = answered("call-3", direction=Direction.INTERNAL)
+    other = keeping(answered("call-4"), number="+8613900139000")
+    await keep(db, batch(answered("call-1"), talking, inside, other, missed("call-5")))
+    store, number = CallStore(db), "+8613800138000"
+
+    told_since = [await store.answered_with([number, "none"], at(n)) for n in (0, 4, 5)]
+
+    both = [("call-1", number, at(4), "p-bo"), ("call-2", number, at(4), "p-may")]
+    assert [both, both, []] == [
+        [(one.call, one.number, one.at, one.person) for one in some] for some in told_since
+    ]
+    assert [] == await store.answered_with([], at(0))

@@ -79,6 +79,18 @@ async def test_a_number_of_a_whole_firm_finds_only_as_many_as_one_can_choose_fro
     assert all(len(customer.phones) == 2 for customer in found)
 
 
+async def test_many_numbers_are_looked_up_at_once(store: CustomerStore) -> None:
+    ming = await store.add(entry(name="小明", phones="13800138000/021-62345678"))
+    hong = await store.add(entry(name="小红", phones="021-62345678"))
+    await store.add(entry(name="小刚", phones="13900139000"))
+
+    found = await store.find_all(["+862162345678", "+8613800138000", "+8613800138001"])
+
+    both = sorted([ming, hong], key=lambda one: one.id)
+    assert {"+8613800138000": [ming], "+862162345678": both} == found
+    assert {} == await store.find_all([])
+
+
 async def test_a_customer_without_phone_is_kept(store: CustomerStore) -> None:
     added = await store.add(entry(name="小明", external_id="C1"))
 
