@@ -13,9 +13,6 @@ from prometheus_client import CollectorRegistry
 
 from cti import house_file
 from cti.bus import Bus
-from cti.callbacks.desk import CallbackDesk
-from cti.callbacks.routes import CallbackPages
-from cti.callbacks.store import CallbackStore
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import KEPT, Desk, Found, Turn
 from cti.calls.store import Batch, CallStore, Told
@@ -26,20 +23,27 @@ from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.schema import Connection, new_id
+from cti.db.sole import held
 from cti.db.writer import Writer
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
+from cti.house_file import Source
 from cti.metrics import Plant
+from cti.office import Office
 from cti.pbx.aside import SetAside
 from cti.pbx.inbox import Inbox
 from cti.pbx.link import Link, LinkState
 from cti.pbx.translate import wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
+from cti.policy.desk import PolicyDesk
+from cti.policy.store import PolicyStore
+from cti.presence.phones import Change
+from cti.presence.store import PresenceStore
+from cti.presence.watch import Watch
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
-from cti.web.rooms import Room
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
 
@@ -49,6 +53,8 @@ STOP_WITHIN: Final = timedelta(seconds=8)
 PEOPLE_EVERY: Final = 5.0
 """Seconds after which people who were added by another process are seen."""
 SWEEP_EVERY: Final = 3600.0
+STATES_GATHER: Final = timedelta(milliseconds=200)
+"""How long states gather before they are stored: nobody waits for them."""
 HINTS_KEPT: Final = timedelta(days=2)
 
 
@@ -97,6 +103,19 @@ class Callers:
             return Found()
 
 
+class Exchange:
+    """One PBX as the dialer sees it (`cti.dials.dialer.Exchange`)."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.act, self.call_of = line.act.act, line.switchboard.book.call_of
+
+    @property
+    def current(self) -> bool:
+        """Whether the PBX can be asked, and the book knows all that lives there."""
+        return self._line.act.state.phase == "up" and self._line.switchboard.current
+
+
 class App:
     """A built daemon. `run` is all that is left to do."""
 
@@ -109,7 +128,7 @@ class App:
     ) -> None:
         self.settings, self.clock = settings, clock or SystemClock()
         self._routes = routes
-        self.house = house_file.read(settings.house) if settings.house else House()
+        self.house, self._source = _read(settings, self.clock)
         self.bus = Bus()
         self.registry = CollectorRegistry()
         self.url = ""
@@ -125,11 +144,16 @@ class App:
         """Serve until `stop`, or a signal. Raises `ConfigError` before anything was started."""
         async with AsyncExitStack() as stack:
             await migrate.check(self.settings.database_url, password=self._password())
+            stack.enter_context(held(self.settings.database_url))
             self.db = await Database.open(self.settings.database_url, password=self._password())
             stack.push_async_callback(self.db.close)
             await self._serve(stack)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
+        self.policy = PolicyDesk(
+            PolicyStore(self.db), self.clock, self.settings.house, self.house, self._obey
+        )
+        self.house = await self.policy.begin(self._source)
         self.people, self.calls = PeopleStore(self.db, self.clock), CallStore(self.db)
         self.customers = CustomerStore(self.db, self.clock)
         told = await self.calls.recent(KEPT)
@@ -150,11 +174,23 @@ class App:
             on_trouble=self._trouble,
             on_refused=lambda batch, _fault: self._show(batch),
         )
-        self.rooms = self._rooms()
+        await self._follow_people()
+        self.office = Office(
+            settings=self.settings,
+            db=self.db,
+            clock=self.clock,
+            calls=self.calls,
+            customers=self.customers,
+            desk=self.desk,
+            presence=self.presence,
+            policy=self.policy,
+            house=lambda: self.house,
+        )
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
         async with asyncio.TaskGroup() as tasks:
             self.lines = [await self._line(pbx, tasks) for pbx in self.settings.pbx]
+            self.office.exchanges |= {line.switchboard.pbx: Exchange(line) for line in self.lines}
             self._measure()
             await self.desk.count_day()
             self.url = await _listen(runner, self.settings)
@@ -165,17 +201,26 @@ class App:
                 await self._stop.wait()
             await self._wind_down(running)
 
-    def _rooms(self) -> list[Room]:
-        """Build the rooms that have pages of their own, in the order of the navigation."""
-        self.callbacks = CallbackDesk(
-            CallbackStore(self.db),
-            calls=self.calls,
-            customers=self.customers,
-            house=lambda: self.house,
-            people=lambda: self.desk.directory,
-            clock=self.clock,
+    async def _follow_people(self) -> None:
+        """Let how everybody stands be written down, from where the last process left off."""
+        self.presence = PresenceStore(self.db)
+        self.states: Writer[Change, None] = Writer(
+            self.db, self.presence.keep, gather=STATES_GATHER
         )
-        return [CallbackPages(self.callbacks)]
+        self.watch = Watch(pen=self.states, directory=self.desk.directory, clock=self.clock)
+        gaps = [
+            await self.calls.unheard(pbx.name, new_id(self.clock.now()))
+            for pbx in self.settings.pbx
+        ]
+        self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
+
+    def _obey(self, house: House) -> None:
+        """Let every room go by these rules from now on."""
+        self.house = house
+        self.desk.obey(house)
+        self.site.obey(house.card.name, house.card.locale, house.zone)
+        for line in self.lines:
+            line.switchboard.book.house = house
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
@@ -183,8 +228,10 @@ class App:
             tasks.create_task(self.desk.show(), name="desk"),
             tasks.create_task(self.desk.show_board(), name="board"),
             tasks.create_task(self._watch_people(), name="people"),
+            tasks.create_task(self.states.run(), name="states"),
+            tasks.create_task(self.watch.run(), name="presence"),
             tasks.create_task(self._sweep(), name="sweep"),
-            tasks.create_task(self.callbacks.run(), name="callbacks"),
+            *self.office.start(tasks),
         ]
         for line in self.lines:
             name = line.switchboard.pbx
@@ -201,7 +248,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
-        unsaved = await self.writer.stop(STOP_WITHIN)
+        unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()
         log.info("cti_stopped", unsaved=unsaved)
@@ -221,6 +268,7 @@ class App:
             desk=self.desk,
             look_up=Callers(self.customers, self.calls, tasks),
             clock=self.clock,
+            follower=self.watch,
         )
         listen = Link(
             pbx,
@@ -271,7 +319,7 @@ class App:
         login = Login(
             self.people, lifetime=timedelta(hours=web_settings.session_hours), clock=self.clock
         )
-        site = Site(
+        self.site = Site(
             public_url=web_settings.public_url,
             host=web_settings.host,
             origins=web_settings.origins,
@@ -289,11 +337,11 @@ class App:
             desk=self.desk,
             bus=self.bus,
             clock=self.clock,
-            site=site,
+            site=self.site,
             ready=self._readiness,
             registry=self.registry,
             rules=lambda: self.house.ring,
-            rooms=self.rooms,
+            rooms=self.office.rooms(),
         )
         pages.add_routes(self._routes)
         return pages
@@ -321,6 +369,7 @@ class App:
                 directory = await self.people.directory()
                 if directory.people != self.desk.directory.people:
                     self.desk.people(directory)
+                    self.watch.people(directory)
 
     async def _sweep(self) -> None:
         while True:
@@ -331,6 +380,14 @@ class App:
 
     def _password(self) -> str | None:
         return self.settings.database.read_password()
+
+
+def _read(settings: Settings, clock: Clock) -> tuple[House, Source | None]:
+    """Read the house file, if there is one. Raises `HouseError`."""
+    if settings.house is None:
+        return House(), None
+    source = house_file.load(settings.house)
+    return house_file.understood(source, str(settings.house), clock.now()), source
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:

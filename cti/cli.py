@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 done in part (what was not is told); 2 not done, and why.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from cti import __version__
 from cti.errors import ConfigError, CtiError, Refused
@@ -32,6 +34,7 @@ app = App(
 house = app.command(App(name="house", help="The house's rules."))
 user = app.command(App(name="user", help="People who work for the house."))
 customers = app.command(App(name="customers", help="Customers of the house."))
+audit = app.command(App(name="audit", help="The log of decisions."))
 
 Config = Annotated[
     Path | None, Parameter(name="--config", help="The settings file; none: the defaults.")
@@ -51,8 +54,9 @@ def run(words: Sequence[str]) -> int:
     log.configure("console", "warning")
     try:
         code: int = app(
-            words, exit_on_error=False, result_action="return_int_as_exit_code_else_zero"
+            _plain(words), exit_on_error=False, result_action="return_int_as_exit_code_else_zero"
         )
+        sys.stdout.flush()
     except CtiError as fault:
         print(f"cti: {fault}", file=sys.stderr)
         return 2
@@ -60,7 +64,17 @@ def run(words: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read has read enough: `cti replay FILE | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
+
+
+def _plain(words: Sequence[str]) -> Sequence[str]:
+    """Put a lone `-` behind `--`: it is standard input, and not an option without a name."""
+    if "-" not in words or "--" in words:
+        return words
+    return [*(word for word in words if word != "-"), "--", "-"]
 
 
 @app.command(name="run")
@@ -240,7 +254,7 @@ def demo(
     what: Annotated[str, Parameter(help="`ring`: let a customer of the running demo ring.")] = "",
     number: Annotated[str, Parameter(help="Who rings; `anonymous`: number withheld.")] = "",
     *,
-    port: int = 8080,
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8080,
     data: Path = Path("data/demo"),
     ring_command: str = "",
     config: Config = None,
@@ -258,15 +272,17 @@ def demo(
     config
         Settings that name a real PBX; none: a simulated one.
     """
+    if what == "ring":
+        from cti.demo_ring import ring_now
+
+        return _say([ring_now(data, number).strip()])
+    if what:
+        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
     import uvloop
 
     from cti import demo as demonstration
     from cti import log
 
-    if what == "ring":
-        return _say([asyncio.run(demonstration.ring_now(data, number)).strip()])
-    if what:
-        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
     log.configure("console", "warning")
     serving = demonstration.serve(
         data=data,
@@ -485,6 +501,48 @@ def customers_import(
         return 1 if report.broken else 0
 
     return asyncio.run(bring_in())
+
+
+@audit.command(name="verify")
+def audit_verify(
+    *,
+    known: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)] = (),
+    config: Config = None,
+) -> None:
+    """Say whether the log of decisions is whole and unchanged, and give its last hash.
+
+    Parameters
+    ----------
+    known
+        SEQ:HASH as it was noted on an earlier day, in the daemon's log or by this command;
+        more than one may be given. A log that was cut off or written anew shows by it.
+    config
+        The settings file; none: the defaults.
+    """
+    from cti.db.audit import verify
+
+    noted = dict(_noted(text) for text in known)
+
+    async def look() -> None:
+        async with _database(_settings(config)) as db, db.read() as connection:
+            chain = await verify(connection, noted)
+        if chain.broken:
+            raise CtiError(
+                f"the audit log is not as it was written: row {chain.broken}: {chain.why}; "
+                f"good up to row {chain.seq} ({chain.hash})",
+                "find out who could write the database; compare with a backup",
+                code="audit_broken",
+            )
+        _say([f"{chain.seq} rows, unbroken", f"last: {chain.seq}:{chain.hash}"])
+
+    asyncio.run(look())
+
+
+def _noted(text: str) -> tuple[int, str]:
+    seq, _, hash_ = text.strip().partition(":")
+    if not seq.isdecimal() or len(seq) > 18 or len(hash_) != 64:
+        raise Refused("bad_known", f"{text[:80]!r} is no SEQ:HASH as cti audit verify prints it")
+    return int(seq), hash_.lower()
 
 
 def _together(

@@ -6,7 +6,6 @@ password that others know.
 
 import asyncio
 import contextlib
-import re
 import secrets
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -17,7 +16,7 @@ from random import Random
 from typing import Final
 
 import structlog
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from aiohttp import web
 
 from cti import settings as settings_file
 from cti import shipped
@@ -26,6 +25,8 @@ from cti.customers.rules import Entry, normal
 from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
+from cti.db.sole import held
+from cti.demo_ring import CALLER, TOKEN_FILE, TOKEN_HEADER, URL_FILE, WITHHELD
 from cti.errors import ConfigError, Refused
 from cti.pbx.simulator import Day, Guest, Habit, Line, QueueSetup, Simulator
 from cti.people.rules import Device, Person
@@ -35,13 +36,10 @@ from cti.settings import Settings
 log = structlog.get_logger(__name__)
 
 LINK_FOR: Final = timedelta(hours=12)
-TOKEN_FILE: Final = "demo.token"  # noqa: S105  a file's name
 PHONES: Final = ("6001", "6002", "6003")
 LINE: Final = "4000"
 ANSWERED_AFTER: Final = (8.0, 13.0)
 """Seconds, long enough to look at the pop: at the third ring, or the fifth with its apology."""
-WITHHELD: Final = "anonymous"
-CALLER: Final = re.compile(rf"\+?[0-9]{{0,20}}|{WITHHELD}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +109,10 @@ async def serve(
         else:
             given = _settings(data, port, config=config)
             ring, live = _commanded(ring_command)
-        await migrate.upgrade(given.database_url)
-        links = await _fill(given)
-        token = _write_token(data)
+        with held(given.database_url):  # a demo that runs here keeps its people and its token
+            await migrate.upgrade(given.database_url)
+            links = await _fill(given)
+        token = secrets.token_urlsafe(24)
         app = App(given, routes=[web.post("/demo/ring", _ringer(ring, token))])
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(app.run(), name="cti")
@@ -121,42 +120,12 @@ async def serve(
             await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             if not running.done():
-                _write(data / "demo.url", app.url)
+                _write(data / TOKEN_FILE, token)
+                _write(data / URL_FILE, app.url)
                 _tell(say, app.url, links, simulated=config is None)
                 others = tasks.create_task(live(), name="customers")
                 await asyncio.wait({running})
                 others.cancel()
-
-
-async def ring_now(data: Path, number: str = "") -> str:
-    """Ask a running demo to let a customer ring; give what it says.
-
-    `number` says who, `anonymous` somebody who withholds it. Raises `ConfigError`.
-    """
-    if not CALLER.fullmatch(number):
-        raise ConfigError(
-            f"nobody rings from {number!r}",
-            f"give digits, {WITHHELD}, or nothing: then somebody rings",
-            code="demo_number",
-        )
-    try:
-        url = (data / "demo.url").read_text(encoding="ascii")
-        token = (data / TOKEN_FILE).read_text(encoding="ascii")
-        async with (
-            ClientSession(timeout=ClientTimeout(total=5)) as session,
-            session.post(
-                f"{url}/demo/ring", params={"number": number}, headers={"X-Demo-Token": token}
-            ) as answer,
-        ):
-            if answer.status == 200:
-                return await answer.text()
-    except (OSError, ClientError, TimeoutError):
-        pass
-    raise ConfigError(
-        f"no demo runs with the data directory {data}",
-        "start it with `make demo` (or `cti demo`), then ring again from a second terminal",
-        code="no_demo",
-    )
 
 
 def _simulator(secret: str, systemname: str) -> Simulator:
@@ -244,12 +213,6 @@ def _make(data: Path) -> None:
         ) from fault
 
 
-def _write_token(data: Path) -> str:
-    token = secrets.token_urlsafe(24)
-    _write(data / TOKEN_FILE, token)
-    return token
-
-
 def _write(file: Path, text: str) -> None:
     """Write a small file that only its owner may read."""
     file.unlink(missing_ok=True)
@@ -259,7 +222,7 @@ def _write(file: Path, text: str) -> None:
 
 def _ringer(ring: Ring, token: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(request: web.Request) -> web.StreamResponse:
-        given = request.headers.get("X-Demo-Token", "")
+        given = request.headers.get(TOKEN_HEADER, "")
         if not secrets.compare_digest(given.encode(), token.encode()):
             raise web.HTTPForbidden
         number = request.query.get("number", "")

@@ -17,6 +17,35 @@ from cti.calls.rings import RingRules
 Span = tuple[time, time]  # from, to; a `to` not later than `from` ends the next day
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+REASONS: Final = (
+    "unobserved",
+    "pbx_fault",
+    "out_of_hours",
+    "ivr_abandon",
+    "short_abandon",
+    "no_one_rostered",
+    "all_busy",
+    "all_exempt",
+    "rejected",
+    "rang_out",
+    "abandoned_ringing",
+    "not_offered",
+)
+"""Why a call was missed (requirement 21.4)."""
+SCOPES: Final = ("on_duty", "rang", "rang_free", "first_rung")
+"""Whom a missed call costs: all on duty, those rung, those rung and free, the first rung."""
+EXEMPTIONS: Final = (
+    "on_call",
+    "system_dialled_visit",
+    "wrap_up",
+    "break_approved",
+    "called_away",
+    "unreachable",
+    "handover_minute",
+    "pbx_autopause",
+)
+"""What keeps a missed call from costing somebody who was on duty (requirement 21.4.4)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseCard:
@@ -76,17 +105,8 @@ class MissedCallRules:
     amounts: Amounts = Amounts(agent=Decimal("10.00"), supervisor=Decimal("50.00"))
     dated: tuple[Amounts, ...] = ()
     """Amounts of certain days, in place of `amounts`; they do not overlap."""
-    scope: str = "on_duty"  # on_duty | rang | rang_free | first_rung
-    exempt: tuple[str, ...] = (
-        "on_call",
-        "system_dialled_visit",
-        "wrap_up",
-        "break_approved",
-        "called_away",
-        "unreachable",
-        "handover_minute",
-        "pbx_autopause",
-    )
+    scope: str = "on_duty"
+    exempt: tuple[str, ...] = EXEMPTIONS
     wrap_up_limit: timedelta = timedelta(seconds=30)
     merge_repeat: timedelta = timedelta(seconds=120)
     recovered_within: timedelta = timedelta(seconds=120)
@@ -301,6 +321,18 @@ def in_force(dated: Iterable[Amounts], day: date) -> Amounts | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """Something that is allowed, and that the house's manager should know.
+
+    Its sentence is `policy.caution.CODE` with these facts.
+    """
+
+    key: str
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """All rules of one house, as read from one file. `version` is the hash of its content."""
 
@@ -317,6 +349,7 @@ class House:
     call_times: CallTimes = CallTimes()
     dialing: DialingRules = DialingRules()
     calendar: Calendar = field(default_factory=Calendar)
+    warnings: tuple[Caution, ...] = ()
     version: str = ""
     effective_from: date | None = None
 

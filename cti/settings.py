@@ -4,6 +4,8 @@
 House rules are no settings: they stand in the house file (`cti.house`).
 """
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -195,12 +197,11 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     try:
         return _FromFile(**given)
     except ValidationError as fault:
-        lines = [
-            f"{'.'.join(str(part) for part in error['loc']) or 'settings'}: {error['msg']}"
-            for error in fault.errors()
-        ]
+        found = "; ".join(
+            _finding(error["loc"], error["type"], error["msg"]) for error in fault.errors()
+        )
         raise ConfigError(
-            f"settings ({file or 'environment'}): " + "; ".join(lines),
+            f"settings ({file or 'environment'}): {found}",
             "every setting stands in docs/settings.md",
             code="settings",
         ) from None
@@ -216,3 +217,10 @@ def load(file: Path | None = None, **given: Any) -> Settings:
             "mend the TOML; config/cti.toml is a valid example",
             code="settings",
         ) from fault
+
+
+def _finding(loc: Sequence[int | str], kind: str, why: str) -> str:
+    """Say which key is wrong, or which variable of the environment, and why."""
+    variable = "CTI_" + "__".join(str(part) for part in loc).upper()
+    key = f"{variable} (environment)" if variable in os.environ else ".".join(map(str, loc))
+    return f"{key or 'settings'}: {'no such setting' if kind == 'extra_forbidden' else why}"

@@ -29,6 +29,7 @@ from cti.calls.facts import (
     Request,
     Step,
     Visit,
+    Word,
     later,
 )
 from cti.calls.judge import judge
@@ -41,6 +42,7 @@ from cti.pbx.events import (
     AgentRangOut,
     BridgeEntered,
     BridgeLeft,
+    ContactChanged,
     DeviceChanged,
     DialBegun,
     DialEnded,
@@ -66,6 +68,7 @@ from cti.pbx.events import (
     QueueLeft,
     RecordingNamed,
     Resynced,
+    Said,
     ShutDown,
     Sight,
 )
@@ -139,9 +142,11 @@ class Book:
             PickedUp: self._picked_up,
             RecordingNamed: self._recording,
             Originated: _nothing,
+            Said: self._said,
             HangupAsked: self._hangup_asked,
             HungUp: self._hung_up,
             ShutDown: self._shut_down,
+            ContactChanged: _nothing,
             DeviceChanged: _nothing,
             MemberChanged: _nothing,
             Passed: self._passed,
@@ -172,6 +177,11 @@ class Book:
     def live(self) -> list[CallId]:
         """List the calls that are not over, in the order in which they were first seen."""
         return list(self._calls)
+
+    def call_of(self, leg: str) -> CallId | None:
+        """Give the live call to which a channel belongs; None when there is none."""
+        found = self._named.get(leg)
+        return found.id if found else None
 
     def evidence(self, call: CallId) -> str | None:
         """Write a live call down, for a process that may have to go on with it."""
@@ -422,6 +432,15 @@ class Book:
         leg = self._leg(event.who, when)
         if leg is not None and all(event.file != name for _, name in leg.files):
             leg.files.append((when, event.file))
+
+    def _said(self, event: Said, when: Moment) -> None:
+        leg = self._leg(event.who, when)
+        if leg is None:
+            return
+        word = Word(when, event.topic, event.word, event.code)
+        if _is_new(word, leg.words):
+            leg.words.append(word)
+            self._show_leg(leg)
 
     def _hangup_asked(self, event: HangupAsked, when: Moment) -> None:
         leg = self._leg(event.who, when)

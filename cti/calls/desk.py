@@ -23,11 +23,12 @@ from cti.calls.phones import Phones, Standing
 from cti.calls.record import CallRecord, Direction, State
 from cti.calls.store import Contact, Day, Told
 from cti.clock import Clock
-from cti.customers.rules import Customer, Number
+from cti.customers.rules import Customer, Number, normal
 from cti.errors import CtiError, Refused, StoreUnavailable
 from cti.house import House
 from cti.log import clean
 from cti.people.rules import Directory, Person, Right
+from cti.presence.states import Interval, talk_of
 
 log = structlog.get_logger(__name__)
 
@@ -135,6 +136,11 @@ class Desk:
         self._board_dirty = asyncio.Event()
         self._day_dirty, self._day_ends = True, clock.now()
 
+    def obey(self, house: House) -> None:
+        """Go by these rules from now on; the day is counted anew by them."""
+        self.house, self._day_dirty = house, True
+        self._board_dirty.set()
+
     def last_seq(self) -> int:
         """Give the number of the latest change that is shown."""
         return self._last
@@ -207,6 +213,27 @@ class Desk:
             return None
         found = live.found.customers
         return live.chosen or (found[0].id if len(found) == 1 else None)
+
+    def waiting(self) -> int:
+        """Count the callers whom nobody talks to yet: nothing is dialled while they wait."""
+        return sum(
+            live.over_at is None
+            and live.update.record.direction is Direction.INBOUND
+            and live.update.record.state in (State.WAITING, State.RINGING)
+            for live in self._live.values()
+        )
+
+    def talks(self) -> list[Interval]:
+        """Give who talks, or talked, with the customer of a call that lives, in the PBX's time."""
+        return [
+            talk_of(person.id, record.id, talk.began_at, talk.ended_at)
+            for live in self._live.values()
+            if not (record := live.update.record).over
+            if record.direction is not Direction.INTERNAL
+            for talk in record.talks
+            if talk.began_at
+            if (person := self.directory.by_device(record.pbx, talk.phone.device))
+        ]
 
     def phones(self, pbx: str) -> Phones:
         """Give the phones of a PBX, to be brought up to date by its reader."""
@@ -374,7 +401,7 @@ class Desk:
             "direction": record.direction.value,
             "number": "anonymous" if number.kind == "anonymous" else number.normal,
             "shown": number.shown or None,
-            "caller_name": _text(record.caller_name),
+            "caller_name": _sent_name(record.caller_name),
             "line": _text(record.dialled) if record.direction is not Direction.OUTBOUND else None,
             "queue": record.queues[-1] if record.queues else None,
             "rang_at": _iso(card.rang_at),
@@ -421,7 +448,7 @@ class Desk:
             "call": record.id,
             "state": record.state.value,
             "shown": number.shown or None,
-            "caller_name": _text(record.caller_name),
+            "caller_name": _sent_name(record.caller_name),
             "customer": customer.name if customer else None,
             "line": _text(record.dialled),
             "queue": record.queues[-1] if record.queues else None,
@@ -494,6 +521,11 @@ def _customer(customer: Customer) -> dict[str, Any]:
         "area": customer.area or None,
         "phones": list(customer.phones),
     }
+
+
+def _sent_name(name: str | None) -> str | None:
+    """Give the name that the network sent; "Anonymous" in its place is none."""
+    return _text(name) if name and normal(name, "").kind != "anonymous" else None
 
 
 def _text(text: str | None) -> str | None:

@@ -5,7 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cti.calls.effects import Show
-from cti.calls.facts import Call, Dial, DialEnd, Leg, Mark, Moment, Request, Step, Visit, moment
+from cti.calls.facts import (
+    Call,
+    Dial,
+    DialEnd,
+    Leg,
+    Mark,
+    Moment,
+    Request,
+    Step,
+    Visit,
+    Word,
+    moment,
+)
 from cti.calls.record import CallId
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,6 +31,7 @@ _LISTS: Final[dict[str, type[Any]]] = {
     "requests": Request,
     "marks": Mark,
     "visits": Visit,
+    "words": Word,
 }
 _MOMENTS: Final = (
     "first", "born", "told", "named", "numbered", "rang", "moved", "up", "took", "gone",

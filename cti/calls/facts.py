@@ -78,6 +78,15 @@ class Mark(NamedTuple):
     reason: str
 
 
+class Word(NamedTuple):
+    """What our own part of the dialplan said on this leg."""
+
+    when: Moment
+    topic: str
+    word: str
+    code: str
+
+
 class Visit(NamedTuple):
     """What a queue said of this leg as a caller."""
 
@@ -116,6 +125,7 @@ class Leg:
     requests: list[Request] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
     files: list[tuple[Moment, str]] = field(default_factory=list)
     taken_by: set[str] = field(default_factory=set)
     """Legs that picked this one's call up."""

@@ -21,6 +21,7 @@ from cti.calls.record import (
     Outcome,
     Phone,
     Reason,
+    SaidRecord,
     State,
     TalkRecord,
     VisitRecord,
@@ -377,7 +378,19 @@ class _Case:
             legs=tuple((leg.id, leg.channel) for leg in self.legs),
             approximate=self._approximate(),
             over=over,
+            far=self._far(),
+            said=tuple(
+                SaidRecord(topic=word.topic, word=word.word, code=word.code, at=word.when.at)
+                for word in sorted(word for leg in self.legs for word in leg.words)
+            ),
         )
+
+    def _far(self) -> OfferRecord | None:
+        """Tell of the customer's phone in an outbound call, also where it is no offer (R7)."""
+        if self.direction is not Direction.OUTBOUND:
+            return None
+        mine = self._mine()
+        return self._offer_record(mine[-1]) if mine else None
 
     def _state(self, offers: Sequence[OfferRecord]) -> State:
         if self.over:

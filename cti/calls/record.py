@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, Final, NewType
 
 from cti.value import value
 
@@ -128,6 +128,37 @@ class TalkRecord:
 
 
 @value
+class SaidRecord:
+    """What our own part of the dialplan said during a call (`cti.pbx.events.Said`)."""
+
+    topic: str
+    word: str
+    code: str
+    at: datetime | None
+
+
+LINE_TEST: Final = "line_test"
+"""The purpose of a call with which the house tests its own line (LINE-07)."""
+
+
+@value
+class DialledCall:
+    """What became of a call that we dialled, once it is over.
+
+    `outcome` and `picked_at` are those of the customer's phone; without `outcome` it was never
+    asked.
+    """
+
+    call: str
+    began: datetime | None
+    ended_at: datetime | None
+    outcome: OfferOutcome | None
+    picked_at: datetime | None
+    said: tuple[SaidRecord, ...] = ()
+    approximate: bool = False
+
+
+@value
 class CallRecord:
     """One call as it stands; `over` when nothing will be added. Durations: whole ms, rounded down.
 
@@ -166,6 +197,38 @@ class CallRecord:
     legs: tuple[tuple[str, str], ...]
     approximate: bool
     over: bool
+    said: tuple[SaidRecord, ...] = ()
+    far: OfferRecord | None = None
+    """The customer's phone in an outbound call."""
+
+    @property
+    def purpose(self) -> str | None:
+        """Why we made this call, as far as the PBX says so: `line_test`; else None."""
+        return LINE_TEST if any(one.topic == LINE_TEST for one in self.said) else None
+
+
+@value
+class OverCall:
+    """A stored call that is over: when it was first seen, and when it ended."""
+
+    call: str
+    seen_at: datetime
+    ended_at: datetime
+
+
+@value
+class WholeCall:
+    """A call as its rows stand in the records, with its parts in order.
+
+    `in_gap`: its PBX was not heard for a part of it.
+    """
+
+    row: dict[str, Any]
+    offers: list[dict[str, Any]]
+    visits: list[dict[str, Any]]
+    talks: list[dict[str, Any]]
+    legs: list[dict[str, Any]]
+    in_gap: bool
 
 
 @value

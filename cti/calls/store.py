@@ -5,9 +5,9 @@ one row with its evidence, so that a new process can go on with it; its parts ar
 it is over.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -34,14 +34,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.calls.offers import AgentOffer
-from cti.calls.record import AnsweredCall, CallRecord, Direction, MissedCall, Outcome
+from cti.calls.record import (
+    LINE_TEST,
+    AnsweredCall,
+    CallRecord,
+    DialledCall,
+    Direction,
+    MissedCall,
+    OfferOutcome,
+    Outcome,
+    OverCall,
+    SaidRecord,
+    WholeCall,
+)
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
 from cti.log import clean
+from cti.presence.states import Interval, talk_of
 
 _ID = String(32)
 CALLER_TEXT: Final = 128
 """So many characters of what a caller sent are kept."""
+LONGEST_TEST: Final = timedelta(minutes=2)
+"""No line test's call lives longer: ringing, and some seconds of listening."""
+TOGETHER: Final = timedelta(seconds=1)
+"""Both ends of one call end so close to each other."""
 _BOOT, _LEG, _NAME, _PATH = 128, 150, 200, 1000
 
 calls: Final = Table(
@@ -82,11 +99,18 @@ calls: Final = Table(
     Column("over", Boolean, nullable=False),
     Column("merged_into", _ID),
     Column("evidence", Text),
+    Column("purpose", String(16), index=True),
+    Column("said", JSON),
+    Column("far_outcome", String(32)),
+    Column("far_picked_at", Instant),
     Index("ix_calls_live", "over"),
+    Index("ix_calls_outcome_seen_at", "outcome", "seen_at"),
 )
 """One row per call. `caller` and `caller_name` are cleaned, `raw` is what was sent where it
 differs (escaped, bounded); `number` is the customer's in its normal form; `house` the version
-of the rules by which the call was judged."""
+of the rules by which the call was judged; `purpose` why we made the call ourselves, and `said`
+what our part of the dialplan said in it, as [topic, word, code]; `far` is the customer's phone
+in an outbound call."""
 
 offers: Final = Table(
     "offers",
@@ -246,6 +270,15 @@ Told = list[tuple[int, str, str]]
 """(seq, person, call) of each hint."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One inbound call at one entry. `code` is None unless our line test met it there."""
+
+    call: str
+    began: datetime
+    code: str | None
+
+
 class CallStore:
     """Calls in the database."""
 
@@ -365,7 +398,10 @@ class CallStore:
             ]
 
     async def day(self, start: datetime, end: datetime, standard: int) -> Day:
-        """Count the inbound calls of a day (aware instants, end excluded) that are over."""
+        """Count the inbound calls of a day (aware instants, end excluded) that are over.
+
+        Our own line tests are none of them.
+        """
         kept = case((calls.c.rings <= standard, 1), else_=0)
         known = case((calls.c.rings.is_not(None), 1), else_=0)
         async with self._db.read() as conn:
@@ -381,6 +417,7 @@ class CallStore:
                     calls.c.seen_at >= start,
                     calls.c.seen_at < end,
                     calls.c.direction == "inbound",
+                    calls.c.purpose.is_(None),
                     calls.c.over.is_(True),
                     calls.c.merged_into.is_(None),
                 )
@@ -460,12 +497,106 @@ class CallStore:
                 records[part.call]["talked"].add(part.device)
         return list(records.values())
 
+    async def missed_over(self, since: datetime) -> list[OverCall]:
+        """Give the missed inbound calls seen first since an instant that are over, oldest first."""
+        wanted = (
+            calls.c.outcome == Outcome.MISSED,
+            calls.c.seen_at >= since,
+            calls.c.direction == "inbound",
+            calls.c.purpose.is_(None),
+            calls.c.over.is_(True),
+            calls.c.merged_into.is_(None),
+        )
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(calls.c.id, calls.c.seen_at, calls.c.ended_at)
+                .where(*wanted)
+                .order_by(calls.c.seen_at, calls.c.id)
+            )
+            return [
+                OverCall(call=row.id, seen_at=row.seen_at, ended_at=row.ended_at or row.seen_at)
+                for row in found
+            ]
+
+    async def unanswered(self, since: datetime, number: str | None = None) -> datetime | None:
+        """Give when the oldest inbound call was first seen that lives and nobody has answered.
+
+        Calls first seen before `since` do not count, nor those of others than `number`.
+        """
+        whose = () if number is None else (calls.c.number == number,)
+        async with self._db.read() as conn:
+            oldest: datetime | None = await conn.scalar(
+                select(calls.c.seen_at)
+                .where(
+                    calls.c.over.is_(False),
+                    calls.c.direction == "inbound",
+                    calls.c.answered_at.is_(None),
+                    calls.c.merged_into.is_(None),
+                    calls.c.seen_at >= since,
+                    *whose,
+                )
+                .order_by(calls.c.seen_at)
+                .limit(1)
+            )
+        return oldest
+
+    async def answered_redial(self, number: str, since: datetime, until: datetime) -> str | None:
+        """Give the first inbound call of a number that was answered in a time (ends included)."""
+        async with self._db.read() as conn:
+            found: str | None = await conn.scalar(
+                select(calls.c.id)
+                .where(
+                    calls.c.number == number,
+                    calls.c.direction == "inbound",
+                    calls.c.outcome == Outcome.ANSWERED,
+                    calls.c.merged_into.is_(None),
+                    calls.c.answered_at.between(since, until),
+                )
+                .order_by(calls.c.answered_at)
+                .limit(1)
+            )
+        return found
+
+    async def whole(self, call: str) -> WholeCall | None:
+        """Give a stored call with its parts, and whether its PBX was unheard for a part of it."""
+        async with self._db.read() as conn:
+            row = (await conn.execute(select(calls).where(calls.c.id == call))).first()
+            if row is None:
+                return None
+            parts = {
+                table: [
+                    dict(part._mapping)
+                    for part in await conn.execute(
+                        select(table).where(table.c.call == call).order_by(*table.primary_key)
+                    )
+                ]
+                for table in (offers, visits, talks, legs)
+            }
+            gap = await conn.scalar(
+                select(gaps.c.id)
+                .where(
+                    gaps.c.pbx == row.pbx,
+                    gaps.c.lost_at <= (row.ended_at or row.seen_at),
+                    gaps.c.back_at.is_(None) | (gaps.c.back_at >= row.seen_at),
+                )
+                .limit(1)
+            )
+        return WholeCall(
+            row=dict(row._mapping),
+            offers=parts[offers],
+            visits=parts[visits],
+            talks=parts[talks],
+            legs=parts[legs],
+            in_gap=gap is not None,
+        )
+
     async def missed_since(self, since: datetime) -> list[MissedCall]:
         """Give the missed inbound calls that began at an instant or later and are over."""
         wanted = (
             calls.c.seen_at >= since,
             calls.c.direction == Direction.INBOUND,
             calls.c.outcome == Outcome.MISSED,
+            calls.c.purpose.is_(None),
             calls.c.over.is_(True),
             calls.c.merged_into.is_(None),
         )
@@ -497,7 +628,7 @@ class CallStore:
     async def answered_with(self, numbers: Iterable[str], since: datetime) -> list[AnsweredCall]:
         """Give the calls with these numbers in which one of us talked, at an instant or later.
 
-        Oldest first; also those that are going on.
+        Oldest first; also those that are going on. Our own line tests are none of them.
         """
         at = func.coalesce(calls.c.answered_at, calls.c.ended_at, calls.c.seen_at)
         wanted, found = sorted(set(numbers)), list[AnsweredCall]()
@@ -508,6 +639,7 @@ class CallStore:
                         calls.c.number.in_(wanted[start : start + 500]),
                         calls.c.outcome == Outcome.ANSWERED,
                         calls.c.direction != Direction.INTERNAL,
+                        calls.c.purpose.is_(None),
                         calls.c.merged_into.is_(None),
                         at >= since,
                     )
@@ -517,6 +649,136 @@ class CallStore:
                     for row in rows
                 ]
         return sorted(found, key=lambda one: (one.at, one.call))
+
+    async def talks_of(
+        self, people: Collection[str], began: datetime, ended: datetime
+    ) -> list[Interval]:
+        """Give the talks of people with customers that meet a time, of calls that are over.
+
+        As intervals of `on_call`, with the call as the cause; `Desk.talks` has those of live calls.
+        """
+        async with self._db.read() as conn:
+            done = await conn.execute(
+                select(talks, calls.c.id, calls.c.ended_at.label("over_at"))
+                .join(calls, calls.c.id == talks.c.call)
+                .where(
+                    talks.c.person.in_(sorted(people)),
+                    calls.c.direction != Direction.INTERNAL,
+                    talks.c.began_at <= ended,
+                    func.coalesce(talks.c.ended_at, calls.c.ended_at) >= began,
+                )
+            )
+            return [
+                talk_of(row.person, row.id, row.began_at, row.ended_at or row.over_at)
+                for row in done
+            ]
+
+    async def dialled(self, channels: Collection[str]) -> dict[str, DialledCall]:
+        """Give what became of channels that we dialled, by channel id, of calls that are over."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(legs.c.uniqueid, calls)
+                .join(calls, calls.c.id == legs.c.call)
+                .where(legs.c.uniqueid.in_(sorted(channels)), calls.c.over.is_(True))
+            )
+            return {
+                row.uniqueid: DialledCall(
+                    call=row.id,
+                    began=row.began,
+                    ended_at=row.ended_at,
+                    outcome=row.far_outcome and OfferOutcome(row.far_outcome),
+                    picked_at=row.far_picked_at,
+                    said=_words(row.said),
+                    approximate=row.approximate,
+                )
+                for row in found
+            }
+
+    async def arrivals(self, pbx: str, entry: str, since: datetime) -> list[Arrival]:
+        """Give the inbound calls that came in at an entry since an instant, oldest first."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(calls.c.id, calls.c.began, calls.c.said)
+                .where(
+                    calls.c.pbx == pbx,
+                    calls.c.direction == Direction.INBOUND,
+                    calls.c.dialled == entry,
+                    calls.c.began >= since,
+                    calls.c.merged_into.is_(None),
+                )
+                .order_by(calls.c.began)
+            )
+            return [
+                Arrival(call=row.id, began=row.began, code=_code(_words(row.said))) for row in found
+            ]
+
+    async def is_test(self, call: str) -> bool:
+        """Tell whether a call that is over is a line test's: never a missed call (LINE-07).
+
+        So it is if our part of the dialplan said so. Where a PBX lacks that part at the entry,
+        it is one that came while a test call of ours was out and went as that went.
+        """
+        test = calls.alias()
+        async with self._db.read() as conn:
+            row = (await conn.execute(select(calls).where(calls.c.id == call))).first()
+            if row is None or row.purpose == LINE_TEST:
+                return row is not None
+            if row.direction != Direction.INBOUND or row.began is None or row.ended_at is None:
+                return False
+            out = select(test.c.id).where(
+                test.c.purpose == LINE_TEST,
+                test.c.pbx == row.pbx,
+                test.c.direction != Direction.INBOUND,
+                test.c.began.between(row.began - LONGEST_TEST, row.began),
+                test.c.ended_at.between(row.ended_at - TOGETHER, row.ended_at + TOGETHER),
+            )
+            return (await conn.scalar(out.limit(1))) is not None
+
+    async def came_in(self, entry: str, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
+        """Count the calls that came in at an entry in each of some times; tests do not count."""
+        counts = []
+        async with self._db.read() as conn:
+            for began, ended in spans:
+                found = await conn.scalar(
+                    select(func.count())
+                    .select_from(calls)
+                    .where(
+                        calls.c.direction == Direction.INBOUND,
+                        calls.c.dialled == entry,
+                        calls.c.purpose.is_(None),
+                        calls.c.began >= began,
+                        calls.c.began < ended,
+                        calls.c.merged_into.is_(None),
+                    )
+                )
+                counts.append(int(found or 0))
+        return counts
+
+    async def last_came_in(self, entry: str) -> datetime | None:
+        """Tell when the last call that is no test came in at an entry."""
+        async with self._db.read() as conn:
+            found: datetime | None = await conn.scalar(
+                select(calls.c.began)
+                .where(
+                    calls.c.direction == Direction.INBOUND,
+                    calls.c.dialled == entry,
+                    calls.c.purpose.is_(None),
+                    calls.c.began.is_not(None),
+                )
+                .order_by(calls.c.began.desc())
+                .limit(1)
+            )
+            return found
+
+
+def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
+    return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
+
+
+def _code(said: Iterable[SaidRecord]) -> str | None:
+    return next(
+        (one.code for one in said if one.topic == LINE_TEST and one.word == "arrived"), None
+    )
 
 
 def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
@@ -585,6 +847,10 @@ def _call_row(keeping: Keeping) -> dict[str, Any]:
         "approximate": record.approximate,
         "over": record.over,
         "evidence": None if record.over else keeping.evidence,
+        "purpose": record.purpose,
+        "far_outcome": record.far and record.far.outcome and record.far.outcome.value,
+        "far_picked_at": record.far and record.far.picked_at,
+        "said": [[one.topic, one.word, one.code] for one in record.said] or None,
     }
 
 

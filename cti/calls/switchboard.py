@@ -28,7 +28,15 @@ from cti.customers.rules import Number, normal
 from cti.db.schema import new_id
 from cti.errors import CtiError, StoreUnavailable
 from cti.pbx import snapshot
-from cti.pbx.events import DeviceChanged, Event, LinkLost, MemberChanged, Passed, Resynced
+from cti.pbx.events import (
+    ContactChanged,
+    DeviceChanged,
+    Event,
+    LinkLost,
+    MemberChanged,
+    Passed,
+    Resynced,
+)
 from cti.pbx.frames import Frame
 from cti.pbx.inbox import Inbox
 from cti.pbx.link import LinkState
@@ -68,6 +76,38 @@ class Pen(Protocol):
     def troubled(self) -> bool:
         """Whether the store cannot be written now."""
         ...
+
+
+PhoneFact = DeviceChanged | MemberChanged | ContactChanged
+
+
+class Follower(Protocol):
+    """Who else follows the phones of a PBX, in the order in which it tells of them."""
+
+    def heard(self, pbx: str, fact: PhoneFact, at: datetime) -> None:
+        """Take what was said of a phone; `at` by the PBX's clock. Never waits, never raises."""
+        ...
+
+    def lost(self, pbx: str, at: datetime) -> None:
+        """Take that nothing was heard since an instant."""
+        ...
+
+    def synced(self, pbx: str, taken: snapshot.Snapshot, at: datetime) -> None:
+        """Take the PBX as it is now."""
+        ...
+
+
+class Nobody:
+    """Follows nothing."""
+
+    def heard(self, pbx: str, fact: PhoneFact, at: datetime) -> None:
+        """Do nothing."""
+
+    def lost(self, pbx: str, at: datetime) -> None:
+        """Do nothing."""
+
+    def synced(self, pbx: str, taken: snapshot.Snapshot, at: datetime) -> None:
+        """Do nothing."""
 
 
 LookUp = Callable[[Number, str], asyncio.Future[Found]]
@@ -116,8 +156,10 @@ class Switchboard:
         desk: Desk,
         look_up: LookUp,
         clock: Clock,
+        follower: Follower | None = None,
     ) -> None:
         self.book, self.inbox, self.pbx = book, inbox, book.pbx
+        self._follower = follower or Nobody()
         self._act, self._pen, self._desk = act, pen, desk
         self._look_up, self._clock = look_up, clock
         self._phones = desk.phones(book.pbx)
@@ -126,7 +168,7 @@ class Switchboard:
         self._undecided: dict[CallId, datetime] = {}
         self._tick: asyncio.Timeout | None = None
         self._offset = timedelta()
-        self._up = False
+        self._up = self._laid = False
         self._gap: Gap | None = None
         self._owed_from: datetime | None = None
         self._said_heard: datetime | None = None
@@ -140,10 +182,15 @@ class Switchboard:
         """Hear of the listening link, at its place in the stream. Never waits."""
         if state.phase == "connecting":
             return
-        self._up = state.phase == "up"
+        self._up, self._laid = state.phase == "up", False
         self._markers.append(_Marker(self.inbox.given, state))
         if self._tick is not None and not self._tick.expired():
             self._tick.reschedule(asyncio.get_running_loop().time())
+
+    @property
+    def current(self) -> bool:
+        """Whether the book knows all that lives on the PBX: heard, and laid over since."""
+        return self._laid
 
     def resume(self, evidence: Iterable[str], unheard: Gap | None = None) -> None:
         """Go on with the calls that were live when the program stopped, and with its gap."""
@@ -218,17 +265,22 @@ class Switchboard:
             return []
 
     def _event(self, event: Event) -> Sequence[Effect]:
+        if isinstance(event, PhoneFact):
+            self._phone(event)
+            return []
+        return self.book.hear(event)
+
+    def _phone(self, event: PhoneFact) -> None:
+        """Take what was said of a phone."""
+        self._follower.heard(self.pbx, event, event.at or self._pbx_now())
         if isinstance(event, DeviceChanged):
             if self._phones.device(event.device, event.state, self._clock.now()):
                 self._desk.phones_changed()
-            return []
-        if isinstance(event, MemberChanged):
+        elif isinstance(event, MemberChanged):
             paused = event.paused and event.present
             name, at = event.interface, self._clock.now()
             if self._phones.member(event.queue, name, paused=paused, at=at):
                 self._desk.phones_changed()
-            return []
-        return self.book.hear(event)
 
     def _keep_time(self, last: Event | None, arrived: datetime | None, count: int) -> None:
         """Learn how far the PBX's clock is from ours: waits are told in the PBX's time."""
@@ -248,6 +300,7 @@ class Switchboard:
             return
         self._desk.link(self.pbx, up=False, since=state.at)
         self._phones.forget()
+        self._follower.lost(self.pbx, (self.last_heard or state.at) + self._offset)
         if self._gap is None:
             self._gap = Gap(
                 id=new_id(self._clock.now()),
@@ -280,9 +333,10 @@ class Switchboard:
         self._phones.forget()
         for device, state in taken.devices:
             self._phones.device(device, state, now)
-        for queue, interface, paused in taken.members:
+        for queue, interface, paused, _ in taken.members:
             self._phones.member(queue, interface, paused=paused, at=now)
         self._desk.phones_changed()
+        self._follower.synced(self.pbx, taken, self._pbx_now())
         restarted = bool(self.book.boot) and self.book.boot != taken.boot
         event = Resynced(at=self._pbx_now(), boot=taken.boot, legs=taken.legs, visits=taken.visits)
         gap, self._gap = self._gap, None
@@ -296,6 +350,7 @@ class Switchboard:
                 restarted=restarted,
             )
         self._perform(self._heard(event), gap=gap)
+        self._laid = self._up and not self._markers
         log.info(
             "pbx_resynced",
             pbx=self.pbx,

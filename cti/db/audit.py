@@ -8,6 +8,7 @@ hash of the one before, so that a row that was changed, left out or put in shows
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from cti.db.schema import Connection, Instant, metadata
 LOCK: Final = 0x61756474  # "audt"
 FIRST: Final = "0" * 64
 """What the first row names as the hash of the one before."""
+AT_ONCE: Final = 1000
 
 audit: Final = Table(
     "audit",
@@ -77,6 +79,56 @@ async def record(
     }
     await conn.execute(insert(audit).values(**row, hash=hash_of(row)))
     return int(row["seq"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """How far the log holds: its last good row, and the first that does not fit (0: all do)."""
+
+    seq: int
+    hash: str
+    broken: int = 0
+    why: str = ""
+
+
+async def last(conn: Connection) -> Chain:
+    """Give the last row's number and hash, unchecked; 0 and `FIRST` for an empty log."""
+    newest = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+    row = (await conn.execute(newest)).first()
+    return Chain(seq=row.seq, hash=row.hash) if row else Chain(seq=0, hash=FIRST)
+
+
+async def verify(conn: Connection, known: Mapping[int, str] | None = None) -> Chain:
+    """Follow the chain from the first row (V17).
+
+    `known` are hashes by number that were noted elsewhere, as in the daemon's log: by them a log
+    shows that was cut off at its end, or written anew from somewhere on.
+    """
+    noted = dict(known or {})
+    good = Chain(seq=0, hash=FIRST)
+    while True:
+        found = await conn.execute(
+            select(audit).where(audit.c.seq > good.seq).order_by(audit.c.seq).limit(AT_ONCE)
+        )
+        rows = found.all()
+        for row in rows:
+            told = dict(row._mapping)
+            if why := _fault(told, good, noted.pop(row.seq, None)):
+                return replace(good, broken=row.seq, why=why)
+            good = Chain(seq=row.seq, hash=row.hash)
+        if not rows:
+            gone = min(noted, default=0)
+            return replace(good, broken=gone, why="it is not there") if gone else good
+
+
+def _fault(row: Mapping[str, Any], before: Chain, noted: str | None) -> str:
+    if row["seq"] != before.seq + 1:
+        return f"row {before.seq + 1} is not there"
+    if row["hash_before"] != before.hash:
+        return "it does not follow from the row before"
+    if row["hash"] != hash_of(row):
+        return "what it says does not give its hash"
+    return "its hash is not the one that was noted" if noted not in (None, row["hash"]) else ""
 
 
 def hash_of(row: Mapping[str, Any]) -> str:

@@ -243,7 +243,9 @@ def refuse_missing(url: URL) -> None:
     """
     if _is_file(url) and not Path(str(url.database)).exists():
         raise ConfigError(
-            f"{where(url)} does not exist", "run: cti migrate", code="db_not_migrated"
+            f"{where(url)} does not exist",
+            "run: cti migrate, with the same --config",
+            code="db_not_migrated",
         )
 
 

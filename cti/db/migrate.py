@@ -83,7 +83,7 @@ async def check(url: str, *, password: str | None = None) -> str:
     have = f"has the tables of revision {at}" if at else "has no tables yet"
     raise ConfigError(
         f"{engine.where(found)} {have}; cti {__version__} needs revision {newest()}",
-        "make a backup, then run: cti migrate",
+        "make a backup, then run: cti migrate, with the same --config",
         code="db_not_migrated",
     )
 

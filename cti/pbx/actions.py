@@ -143,6 +143,11 @@ def show_dialplan(context: str) -> Built:
     return {"Action": "ShowDialPlan", "Context": context}
 
 
+def db_get(family: str, key: str) -> Built:
+    """Ask for a note in AstDB. Needs write `system` or `reporting`; an Error: there is none."""
+    return {"Action": "DBGet", "Family": family, "Key": key}
+
+
 def hangup(channel: str, cause: int | None = None) -> Built:
     """Hang up a channel, by its name. Needs write `system` or `call`."""
     return {

@@ -220,6 +220,21 @@ class Originated(Heard):
 
 
 @value
+class Said(Heard):
+    """Our own part of the dialplan spoke on a channel (`config/asterisk/extensions.conf`).
+
+    `topic` dial: the guard, `word` is dial, duplicate or refused. `topic` line_test: `word` is
+    out (this is our test call), heard or silent (what came back to it), arrived (a test call
+    came in here, with this `code`).
+    """
+
+    who: Sight
+    topic: str
+    word: str
+    code: str = ""
+
+
+@value
 class HangupAsked(Heard):
     """A far end hung up; `soft` when the PBX itself tears the channel down."""
 
@@ -258,6 +273,15 @@ class MemberChanged(Heard):
     paused: bool
     reason: str
     present: bool = True
+
+
+@value
+class ContactChanged(Heard):
+    """Where a phone is registered, as Reachable Unreachable NonQualified Created Removed."""
+
+    device: str
+    contact: str
+    status: str
 
 
 @value
@@ -321,11 +345,13 @@ Event = (
     | PickedUp
     | RecordingNamed
     | Originated
+    | Said
     | HangupAsked
     | HungUp
     | ShutDown
     | DeviceChanged
     | MemberChanged
+    | ContactChanged
     | Passed
     | LinkLost
     | Resynced

@@ -40,8 +40,8 @@ class Snapshot:
     visits: tuple[LiveVisit, ...]
     devices: tuple[tuple[str, str], ...]
     """(device, state)."""
-    members: tuple[tuple[str, str, bool], ...]
-    """(queue, interface, paused)."""
+    members: tuple[tuple[str, str, bool, str], ...]
+    """(queue, interface, paused, reason of the pause)."""
 
 
 async def take(act: Act) -> Snapshot:
@@ -69,7 +69,12 @@ async def take(act: Act) -> Snapshot:
             if (device := item.first("Device"))
         ),
         members=tuple(
-            (item.first("Queue") or "", who, item.first("Paused") == "1")
+            (
+                item.first("Queue") or "",
+                who,
+                item.first("Paused") == "1",
+                item.first("PausedReason") or "",
+            )
             for item in queues
             if item.event == "QueueMember" and (who := _interface(item))
         ),

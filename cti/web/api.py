@@ -18,7 +18,14 @@ from cti.web.messages import Messages
 from cti.web.ports import Desk
 from cti.web.push import Live
 
-STATUS: Final[Mapping[str, int]] = {"no_such_call": 404, "no_such_customer": 404}
+STATUS: Final[Mapping[str, int]] = {
+    "no_such_call": 404,
+    "no_such_customer": 404,
+    "no_incident": 404,
+    "no_bundle": 404,
+    "no_line": 404,
+    "no_person": 404,
+}
 """HTTP statuses of refusals; any other refusal is 409."""
 
 

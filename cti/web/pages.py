@@ -22,7 +22,7 @@ from cti.web.push import Live
 from cti.web.roles import home, may
 from cti.web.shelf import Shelf
 from cti.web.site import Site
-from cti.web.words import LOCALES, Words, locale_of
+from cti.web.words import LOCALES, Locale, Words, locale_of
 
 if TYPE_CHECKING:
     from cti.web.rooms import Place
@@ -205,6 +205,7 @@ class Pages:
             may=may,
             places=self.places,
             done=done,
+            say_fault=lambda refusal: self._fault(locale, refusal),
             local=lambda at: at.astimezone(self.site.zone),
             site=self.site,
             url=self.shelf.url,
@@ -219,6 +220,12 @@ class Pages:
         response = web.Response(text=text, status=status, content_type="text/html")
         self.auth.remember(response, visitor)
         return response
+
+    def _fault(self, locale: Locale, refusal: Refused) -> str:
+        """Say what a form was refused for."""
+        key = f"fault.{refusal.code}"
+        known = key if key in self.words.catalogues[locale] else "api.refused"
+        return self.words.say(locale, known, **refusal.facts)
 
     def _login_page(
         self,

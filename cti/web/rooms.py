@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
 
 from cti.people.rules import Person, Right
 from cti.web.auth import Auth
+from cti.web.downloads import Downloads
 from cti.web.pages import Pages
 from cti.web.words import Words
 
@@ -35,6 +36,8 @@ class Kit:
     auth: Auth
     pages: Pages
     words: Words
+    downloads: Downloads = field(default_factory=Downloads)
+    """How a page gives its table away as a file."""
 
 
 class Room(Protocol):

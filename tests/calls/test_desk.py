@@ -138,6 +138,14 @@ class TestCards:
         [card] = room.desk.cards(MAY.id)
         assert (card["number"], card["shown"]) == (number, shown)
 
+    async def test_the_word_anonymous_is_nobodys_name(self, room: Room) -> None:
+        await room.shows(update(ringing("k1", caller="anonymous", name="Anonymous")))
+        await room.shows(update(ringing("k2", name="Ann Onymous")))
+
+        [one, two] = room.desk.cards(MAY.id)
+        assert (one["caller_name"], two["caller_name"]) == (None, "Ann Onymous")
+        assert [c["caller_name"] for c in room.desk.board()["calls"]] == [None, "Ann Onymous"]
+
     async def test_what_a_caller_sends_cannot_harm_a_screen(self, room: Room) -> None:
         await room.shows(update(ringing(name="\x1b[2J\u202e" + "x" * 500, dialled="4\x00")))
 

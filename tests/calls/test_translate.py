@@ -340,6 +340,16 @@ class TestEvents:
 
         assert (event.present, event.interface) == (False, "PJSIP/6001")
 
+    def test_a_phone_is_registered_somewhere(self) -> None:
+        event = told(
+            "ContactStatus", "EndpointName: 6001", "URI: sip:6001@h", "ContactStatus: Removed"
+        )
+
+        assert event == e.ContactChanged(
+            at=AT, device="PJSIP/6001", contact="sip:6001@h", status="Removed"
+        )
+        assert told("ContactStatus", "ContactStatus: Removed") is None
+
     @pytest.mark.parametrize("name", sorted({*NAMES} - {"Shutdown", "OriginateResponse"}))
     def test_an_event_without_its_channel_is_nothing(self, name: str) -> None:
         assert told(name) is None
@@ -364,6 +374,7 @@ class TestEvents:
         for path in [*TAPES, *sorted((TRACES / "lab").glob("*.ami"))]:
             yield from events_of(path.read_bytes())
         yield told("QueueMemberPause", "Queue: support", "Interface: PJSIP/6001", "Paused: 1")
+        yield told("ContactStatus", "EndpointName: 6001", "ContactStatus: Removed")
 
 
 HEADERS = st.sampled_from(

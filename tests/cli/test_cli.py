@@ -16,6 +16,7 @@ from cti.cli import run
 from cti.db import migrate
 
 COMMAND = Path(sys.executable).parent / "cti"
+TAPE = Path(__file__).parents[1] / "traces" / "queue-ringall-one-answers.ami"
 
 
 @pytest.fixture(autouse=True)
@@ -178,7 +179,8 @@ def test_a_database_that_was_never_made_says_what_to_do(
 
     assert code == 2
     assert err == (
-        f"cti: database {tmp_path}/cti.sqlite3 does not exist\n  What to do: run: cti migrate\n"
+        f"cti: database {tmp_path}/cti.sqlite3 does not exist\n"
+        "  What to do: run: cti migrate, with the same --config\n"
     )
 
 
@@ -224,6 +226,27 @@ def test_a_good_file_makes_the_exit_code_0_and_an_unreadable_one_2(
 
 def test_an_unknown_command_is_told_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["nonsense"]) == 2
+
+
+@pytest.mark.parametrize("words", [["-", "--json"], ["--json", "-"], ["--json", "--", "-"]])
+def test_a_lone_dash_is_standard_input(words: list[str]) -> None:
+    told = subprocess.run(  # noqa: S603  our own words
+        [str(COMMAND), "replay", *words], input=TAPE.read_bytes(), capture_output=True, check=True
+    )
+
+    assert len(told.stdout.splitlines()) == 1
+    assert b'"rings": 2' in told.stdout
+
+
+def test_who_reads_no_further_ends_a_command_quietly() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "wb") as closed:
+        done = subprocess.run(  # noqa: S603  our own words
+            [str(COMMAND), "replay", str(TAPE)], stdout=closed, stderr=subprocess.PIPE, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_help_loads_no_database_and_no_pbx() -> None:

@@ -49,7 +49,7 @@ class Daemon:
         """Make its database."""
         await migrate.upgrade(self.database)
 
-    async def start(self, within: float = 20) -> None:
+    async def start(self, within: float = 60) -> None:
         """Start it, and wait until it serves pages; the PBX may still be away."""
         self._write()
         self._read = self.log.stat().st_size if self.log.exists() else 0
@@ -98,7 +98,7 @@ class Daemon:
         facts = [json.loads(line) for line in lines if line.startswith("{")]
         return [fact for fact in facts if fact["event"] == event]
 
-    async def says(self, event: str, times: int = 1, within: float = 20) -> dict[str, Any]:
+    async def says(self, event: str, times: int = 1, within: float = 60) -> dict[str, Any]:
         """Wait for a line of its log, the `times`-th since its start."""
         end = time.monotonic() + within
         while len(found := self.facts(event)) < times:

@@ -336,7 +336,7 @@ async def stage(
     port: int = 0,
     rooms: Sequence[Room] = (),
 ) -> AsyncIterator[Stage]:
-    """Run a server on a free port of this machine."""
+    """Run a server on a free port of this machine; `rooms` have pages of their own."""
     clock = clock or SetClock(NOON)
     post = Bus()
     accounts, desk, registry = (

@@ -295,13 +295,14 @@ async def test_a_daemon_that_is_killed_goes_on_with_every_live_call(plant: Plant
 
 
 async def test_a_daemon_that_is_asked_to_stop_says_goodbye_and_comes_back(plant: Plant) -> None:
-    call = await plant.rings("13800008001", "6006", "answer,1,30", talk=9)
+    call = await plant.rings("13800008001", "6006", "answer,1,90", talk=80)
     await plant.shows("6006", "talking")
 
     took = await plant.house.daemon.stop()
     sessions = plant.lab.pair.pbx.cli("manager show connected")
     await plant.house.daemon.start()
-    await call.over()
+    await plant.house.daemon.says("pbx_resynced")
+    await call.hang_up()
 
     assert took < 3
     assert "cti " not in sessions

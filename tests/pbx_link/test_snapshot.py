@@ -65,7 +65,7 @@ async def test_a_pbx_is_told_whole() -> None:
             QueueStatus=[
                 {"Event": "QueueParams", "Queue": "support"},
                 {"Event": "QueueMember", "Queue": "support", "Location": "Local/6001@agents",
-                 "StateInterface": "PJSIP/6001", "Paused": "1"},
+                 "StateInterface": "PJSIP/6001", "Paused": "1", "PausedReason": "lunch"},
                 {"Event": "QueueMember", "Queue": "support", "Location": "PJSIP/6002",
                  "Paused": "0"},
                 {"Event": "QueueEntry", "Queue": "support", "Uniqueid": "1.0", "Wait": "12"},
@@ -80,7 +80,10 @@ async def test_a_pbx_is_told_whole() -> None:
     assert taken.boot == "2026-03-02 08:00:00"
     assert (leg.who.leg, leg.who.linked, leg.who.state) == ("1.1", "1.0", 6)
     assert (leg.lasted, leg.bridge, leg.kind) == (timedelta(seconds=65), "b1", "holding")
-    assert taken.members == (("support", "PJSIP/6001", True), ("support", "PJSIP/6002", False))
+    assert taken.members == (
+        ("support", "PJSIP/6001", True, "lunch"),
+        ("support", "PJSIP/6002", False, ""),
+    )
     assert taken.devices == (("PJSIP/6001", "INUSE"),)
     [visit] = taken.visits
     assert (visit.leg, visit.queue, visit.waited) == ("1.0", "support", timedelta(seconds=12))

@@ -26,7 +26,8 @@ FOLDERS = (
     "spool/tmp",
     "spool/voicemail",
 )
-STAFF = range(6001, 6010)  # desk phones that the world plays; 6010 is not registered
+STAFF = range(6001, 6010)  # desk phones that the world plays; 6010 may register itself
+REGISTERS = ("max_contacts = 1", "qualify_frequency = 1", "qualify_timeout = 0.5")
 CROWD = range(6101, 6201)  # the 100 phones of the load queue, played by sip.py
 CROWD_PORT = 5070
 
@@ -130,7 +131,7 @@ def _phone(number: int, contact: str | None) -> str:
         f"[{number}]",
         "type = aor",
     ]
-    return "\n".join([*lines, f"contact = {contact}" if contact else "max_contacts = 1", ""])
+    return "\n".join([*lines, *([f"contact = {contact}"] if contact else REGISTERS), ""])
 
 
 def _member(number: int) -> str:

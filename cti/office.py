@@ -1,0 +1,228 @@
+"""The office: duty, lines, missed calls, penalties, callbacks, rules. Built for `cti.app`.
+
+Stores do not know each other; what one room asks of another is fulfilled here.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cti.callbacks.desk import CallbackDesk
+from cti.callbacks.routes import CallbackPages
+from cti.callbacks.store import CallbackStore
+from cti.calls.book import trunk_matcher
+from cti.calls.desk import Desk
+from cti.calls.phones import Standing
+from cti.calls.store import CallStore
+from cti.clock import Clock
+from cti.customers.store import CustomerStore
+from cti.db.engine import Database
+from cti.dials.dialer import Dialer, Exchange
+from cti.dials.store import DialStore
+from cti.duty.routes import DutyPages
+from cti.duty.rules import DutySet
+from cti.duty.store import DutyStore
+from cti.house import House
+from cti.lines.desk import LineDesk
+from cti.lines.routes import LineRoom
+from cti.lines.store import LineStore
+from cti.penalties.desk import Asked, PenaltyDesk
+from cti.penalties.routes import Asks, PenaltyPages
+from cti.penalties.rules import supervisor_of
+from cti.penalties.store import PenaltyStore
+from cti.people.rules import Directory
+from cti.policy.desk import PolicyDesk
+from cti.policy.routes import PolicyRoom
+from cti.presence.states import Interval, joined
+from cti.presence.store import PresenceStore
+from cti.settings import Settings
+from cti.web.rooms import Room
+
+
+class Plant:
+    """The PBXs as the lines' desk sees them (`cti.lines.desk.Plant`)."""
+
+    def __init__(self, settings: Settings, desk: Desk) -> None:
+        self._trunks = [(pbx.name, trunk_matcher(pbx.trunks)) for pbx in settings.pbx]
+        self._desk = desk
+
+    def pbx_of(self, trunk: str) -> str | None:
+        """Name the PBX whose trunks' patterns fit; else the first one."""
+        fits = (name for name, is_trunk in self._trunks if is_trunk(f"PJSIP/{trunk}"))
+        return next(fits, self._trunks[0][0] if self._trunks else None)
+
+    def standing(self, pbx: str, device: str) -> Standing:
+        """Say how a device stands."""
+        return self._desk.phones(pbx).standing([device])
+
+    def devices_of(self, people: Collection[str]) -> dict[tuple[str, str], str]:
+        """Give the devices of people, each with its owner."""
+        found = filter(None, map(self._desk.directory.by_id, people))
+        return {(one.pbx, one.name): person.id for person in found for one in person.devices}
+
+
+class States:
+    """What people were doing, all sources joined (`cti.penalties.desk.States`)."""
+
+    def __init__(
+        self,
+        presence: PresenceStore,
+        calls: CallStore,
+        desk: Desk,
+        duty: DutyStore,
+        house: Callable[[], House],
+    ) -> None:
+        self._presence, self._calls, self._desk = presence, calls, desk
+        self._duty, self._house = duty, house
+
+    async def states(
+        self, people: Collection[str], began: datetime, ended: datetime
+    ) -> Sequence[Interval]:
+        """Give every state of these people that meets a time."""
+        limit = self._house().penalties.missed_call.wrap_up_limit
+        phones = await self._presence.intervals(people, began, ended)
+        talks = [one for one in self._desk.talks() if one.person in people]
+        # a call that ended since then is stored by now
+        talks += await self._calls.talks_of(people, began - limit, ended)
+        away = [one for who in people for one in await self._duty.away(who, began, ended)]
+        return [
+            one
+            for one in joined(phones, talks, away, limit)
+            if one.began_at <= ended and (one.ended_at is None or one.ended_at > began)
+        ]
+
+
+class Tests:
+    """Which calls were line tests (`cti.callbacks.desk.Tests`)."""
+
+    def __init__(self, calls: CallStore) -> None:
+        self._calls = calls
+
+    async def test_calls(self, calls: Collection[str]) -> Collection[str]:
+        """Give those of some calls that were line tests."""
+        return {call for call in calls if await self._calls.is_test(call)}
+
+
+class Office:
+    """All rooms beside the calls. `rooms` have pages, `work` is what runs for ever."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        db: Database,
+        clock: Clock,
+        calls: CallStore,
+        customers: CustomerStore,
+        desk: Desk,
+        presence: PresenceStore,
+        policy: PolicyDesk,
+        house: Callable[[], House],
+    ) -> None:
+        self._clock, self._house, self._desk, self._policy = clock, house, desk, policy
+        self._customers = customers
+        self.exchanges: dict[str, Exchange] = {}
+        """Each PBX by name, as soon as it is built."""
+        self.duty = DutyStore(db, clock, house=house, people=self._people)
+        self.penalties = PenaltyStore(db, clock, house, self._people)
+        self.callbacks = CallbackStore(db)
+        self.dialer = Dialer(
+            store=DialStore(db),
+            calls=calls,
+            exchanges=self.exchanges,
+            house=house,
+            clock=clock,
+            waiting=desk.waiting,
+        )
+        self.line_desk = LineDesk(
+            store=LineStore(db),
+            attempts=self.dialer.store,
+            dialer=self.dialer,
+            calls=calls,
+            duty=self.duty,
+            penalties=self.penalties,
+            supervisor=self._supervisor,
+            plant=Plant(settings, desk),
+            house=house,
+            clock=clock,
+        )
+        self.penalty_desk = PenaltyDesk(
+            self.penalties,
+            Asked(
+                calls=calls,
+                duty=self.duty,
+                states=States(presence, calls, desk, self.duty, house),
+                faults=self.line_desk.store,
+            ),
+            clock=clock,
+            house=house,
+            directory=self._people,
+        )
+        self.callback_desk = CallbackDesk(
+            self.callbacks,
+            calls=calls,
+            customers=customers,
+            house=house,
+            people=self._people,
+            clock=clock,
+            duty=self.duty,
+            tests=Tests(calls),
+        )
+
+    def rooms(self) -> list[Room]:
+        """Give the rooms that have pages, in the order of the navigation."""
+        return [
+            PenaltyPages(
+                Asks(
+                    store=self.penalties,
+                    house=self._house,
+                    directory=self._people,
+                    clock=self._clock,
+                    callbacks=self._callback_states,
+                    customers=self._names_of,
+                )
+            ),
+            CallbackPages(self.callback_desk),
+            DutyPages(self.duty, house=self._house, people=self._people, clock=self._clock),
+            LineRoom(
+                self.line_desk,
+                self.dialer.store,
+                who=lambda person: self._people().by_id(person),
+                clock=self._clock,
+            ),
+            PolicyRoom(self._policy, self._clock, self._name_of),
+        ]
+
+    def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """Give what runs for ever, by name."""
+        return {
+            "policy": self._policy.run(),
+            "dialer": self.dialer.run(),
+            "lines": self.line_desk.run(),
+            "penalties": self.penalty_desk.run(),
+            "callbacks": self.callback_desk.run(),
+        }
+
+    def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Start all of it."""
+        return [tasks.create_task(work, name=name) for name, work in self.work().items()]
+
+    def _people(self) -> Directory:
+        return self._desk.directory
+
+    def _supervisor(self, duty: DutySet) -> str | None:
+        return supervisor_of(duty, self._people())
+
+    def _name_of(self, person: str) -> str:
+        """Give a person's name; whoever is not known keeps the id."""
+        found = self._people().by_id(person)
+        return found.name if found else person
+
+    async def _callback_states(self, calls: Collection[str]) -> Mapping[str, str]:
+        found = await self.callbacks.of_calls(calls)
+        return {call: miss.state.value for call, miss in found.items() if miss.state}
+
+    async def _names_of(self, customers: Collection[str]) -> Mapping[str, str]:
+        found = [await self._customers.get(customer) for customer in sorted(customers)]
+        return {customer.id: customer.name for customer in found if customer}

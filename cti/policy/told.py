@@ -1,0 +1,400 @@
+"""What do the rules say, in words? Sentences and tables in one language, for everybody to read.
+
+Pure: the catalogue is given as two functions. `say` fills a text, `word` names a code.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from typing import Any, Final
+
+from cti.house import (
+    WEEKDAYS,
+    Amounts,
+    Caution,
+    House,
+    Lapse,
+    MissedCallRules,
+    PenaltyRule,
+    Span,
+    WorkingDays,
+)
+
+Say = Callable[..., str]
+Word = Callable[[str, str], str]
+COMING: Final = 8
+"""So many coming holidays are told."""
+_UNITS: Final = (
+    (timedelta(days=1), "policy.unit.days"),
+    (timedelta(hours=1), "policy.unit.hours"),
+    (timedelta(minutes=1), "policy.unit.minutes"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One part of the rules: a heading, a table with its columns, sentences."""
+
+    id: str
+    heading: str
+    lines: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+
+
+def tell(house: House, today: date, say: Say, word: Word) -> list[Told]:
+    """Tell a house's rules part by part, as seen on a day."""
+    teller = _Teller(house, say, word)
+    parts = [
+        teller.hours(today),
+        teller.ring(),
+        teller.missed(),
+        teller.fines(),
+        teller.review(),
+        teller.callbacks(),
+        teller.shifts(),
+        teller.swaps(),
+        teller.line_tests(),
+        teller.lines(),
+        teller.dialing(),
+        teller.departments(),
+    ]
+    return [part for part in parts if part.lines or part.rows]
+
+
+def caution_facts(caution: Caution, say: Say, word: Word) -> dict[str, Any]:
+    """Give what a caution's sentence is filled with: weekdays by their names."""
+    return {
+        key: say("policy.comma").join(word("policy.day", one) for one in fact)
+        if isinstance(fact, tuple)
+        else fact
+        for key, fact in caution.facts.items()
+    }
+
+
+class _Teller:
+    """Tells one house in one language."""
+
+    def __init__(self, house: House, say: Say, word: Word) -> None:
+        self.house, self.say, self.word = house, say, word
+
+    # -- parts
+
+    def hours(self, today: date) -> Told:
+        """When the hotline is open, and which days are holidays."""
+        hours, calendar = self.house.hours, self.house.calendar
+        lines = [] if hours else [self.say("policy.hours.always")]
+        coming = [day for day in sorted(calendar.holidays) if day >= today][:COMING]
+        if coming:
+            days = self._listed(f"{day} {calendar.holidays[day]}" for day in coming)
+            lines.append(self.say("policy.hours.holidays", days=days))
+        worked = [day for day in sorted(calendar.make_up_days) if day >= today][:COMING]
+        if worked:
+            lines.append(self.say("policy.hours.worked", days=self._listed(map(str, worked))))
+        rows = [
+            (self.word("policy.day", day), self._open(hours.get(day, hours.get("default", ()))))
+            for day in WEEKDAYS
+            if hours
+        ]
+        return self._part("hours", lines, ("policy.col.day", "policy.col.open"), rows)
+
+    def ring(self) -> Told:
+        """How soon a call is to be answered."""
+        ring = self.house.ring
+        seconds = f"{ring.cycle.total_seconds():g}"
+        lines = [self.say("policy.ring.standard", n=ring.standard, seconds=seconds)]
+        lines.append(
+            self.say(
+                "policy.ring.clock_agent"
+                if ring.clock == "agent_ring"
+                else "policy.ring.clock_wait"
+            )
+        )
+        lines.append(self.say("policy.ring.apology", ring=ring.apologise_from))
+        if ring.short_abandon:
+            lines.append(self.say("policy.ring.short", time=self._lasts(ring.short_abandon)))
+        return self._part("ring", lines)
+
+    def missed(self) -> Told:
+        """What a missed call costs whom, and when."""
+        rules = self.house.penalties.missed_call
+        costs = self.house.penalties.settlement != "none"
+        lines = list(self._missed_costs(rules)) if costs else [self.say("policy.missed.free")]
+        lines += [self.say("policy.missed.part"), *self._exemptions(rules)]
+        for key, reasons in (
+            ("policy.missed.no_agent", rules.no_agent_line),
+            ("policy.missed.supervisor", rules.supervisor_line),
+            (
+                "policy.missed.understaffed",
+                [
+                    one
+                    for one in rules.understaffed_supervisor_line
+                    if one not in rules.supervisor_line
+                ],
+            ),
+        ):
+            if reasons:
+                lines.append(self.say(key, reasons=self._reasons(reasons)))
+        return self._part("missed", [*lines, *self._incidents(rules)])
+
+    def _missed_costs(self, rules: MissedCallRules) -> Iterator[str]:
+        by_scope = {
+            "on_duty": "policy.missed.on_duty",
+            "rang": "policy.missed.rang",
+            "rang_free": "policy.missed.rang_free",
+            "first_rung": "policy.missed.first_rung",
+        }
+        yield self.say(by_scope[rules.scope], **self._costs(rules.amounts))
+        yield from map(self._dated, rules.dated)
+        yield self.say("policy.missed.proposal")
+
+    def _exemptions(self, rules: MissedCallRules) -> Iterator[str]:
+        if not rules.exempt:
+            yield self.say("policy.missed.exempt_none")
+            return
+        names = self._listed(self.word("policy.exempt", one) for one in rules.exempt)
+        yield self.say("policy.missed.exempt", names=names)
+        if "wrap_up" in rules.exempt:
+            yield self.say("policy.missed.wrap_up", time=self._lasts(rules.wrap_up_limit))
+
+    def _incidents(self, rules: MissedCallRules) -> Iterator[str]:
+        if rules.merge_repeat:
+            yield self.say("policy.missed.merge", time=self._lasts(rules.merge_repeat))
+        else:
+            yield self.say("policy.missed.merge_none")
+        if rules.recovered_within:
+            yield self.say("policy.missed.recovered", time=self._lasts(rules.recovered_within))
+        within = self._lasts(rules.storm_within)
+        yield self.say("policy.missed.storm", count=rules.storm_count, time=within)
+
+    def fines(self) -> Told:
+        """What other faults cost."""
+        if self.house.penalties.settlement == "none":
+            return self._part("fines", [])
+        columns = ("policy.col.fault", "policy.col.proposed", "policy.col.agent")
+        rows = [self._fine(rule) for rule in self.house.penalties.rules.values()]
+        return self._part("fines", [], (*columns, "policy.col.supervisor", "policy.col.more"), rows)
+
+    def _fine(self, rule: PenaltyRule) -> tuple[str, ...]:
+        trigger, _, cause = rule.trigger.partition(":")
+        proposed = self.word("policy.trigger", trigger)
+        if cause:
+            proposed = self.say(
+                "policy.of_cause", name=proposed, cause=self.word("policy.cause", cause)
+            )
+        more = [self._dated(one) for one in rule.dated]
+        if rule.consecutive_months:
+            add = rule.consecutive_mode == "add"
+            amount = self._amount(rule.consecutive_agent)
+            key = "policy.fine.consecutive_add" if add else "policy.fine.consecutive_instead"
+            more.append(self.say(key, n=rule.consecutive_months, amount=amount))
+        costs = self._costs(rule.amounts)
+        name = self.word("policy.rule", rule.id)
+        return name, proposed, costs["agent"], costs["supervisor"], " ".join(more)
+
+    def review(self) -> Told:
+        """How it is decided, and how one appeals."""
+        rules = self.house.penalties
+        if rules.settlement == "none":
+            return self._part("review", [self.say("policy.review.none")])
+        paid = {"bonus": "policy.review.bonus", "points": "policy.review.points"}
+        stacking = {"largest": "policy.review.largest", "sum": "policy.review.sum"}
+        lines = [
+            self.say(paid[rules.settlement], floor=self._amount(rules.floor)),
+            self.say(stacking[rules.stacking]),
+            self.say("policy.review.due", time=self._lasts(rules.review_due)),
+            self.say("policy.review.lapse", time=self._lasts(rules.lapse_after)),
+            self.say("policy.review.notice", time=self._lasts(rules.notice_after)),
+            self.say("policy.review.appeal", time=self._lasts(rules.appeal_window)),
+            self.say("policy.review.own"),
+        ]
+        if self.house.card.single_agent_owner_decides:
+            lines.append(self.say("policy.review.single"))
+        return self._part("review", lines)
+
+    def callbacks(self) -> Told:
+        """When a missed caller is called back."""
+        inbound, times = self.house.inbound, self.house.call_times
+        modes = {
+            "afternoon_only": "policy.callbacks.afternoon_only",
+            "closed": "policy.callbacks.closed",
+            "normal": "policy.callbacks.normal",
+        }
+        lines = [
+            self.say("policy.callbacks.due", time=self._lasts(inbound.missed_call_callback)),
+            self.say("policy.callbacks.windows", windows=self._windows(times.windows)),
+            self.say(modes[times.holiday_mode]),
+        ]
+        if inbound.missed_call_callback_except:
+            reasons = self._reasons(inbound.missed_call_callback_except)
+            lines.append(self.say("policy.callbacks.none", reasons=reasons))
+        return self._part("callbacks", lines)
+
+    def shifts(self) -> Told:
+        """Who works when, and what is asked on duty."""
+        rules = self.house.shifts
+        lines = []
+        if rules.arrive_before:
+            lines.append(self.say("policy.shifts.arrive", time=self._lasts(rules.arrive_before)))
+        if rules.min_staff and rules.meal_windows:
+            meals = self._windows(rules.meal_windows)
+            lines.append(self.say("policy.shifts.meals", n=rules.min_staff, windows=meals))
+        if rules.stay_until_relieved and any(one.relieved_by for one in rules.types.values()):
+            lines.append(self.say("policy.shifts.stay"))
+        if rules.leave_post_needs_approval:
+            lines.append(self.say("policy.shifts.leave_post"))
+        if rules.chat_seats:
+            lines.append(self.say("policy.shifts.chat", n=rules.chat_seats))
+        if rules.cleaning_daily:
+            shift = self._shift(rules.cleaning_daily)
+            lines.append(self.say("policy.shifts.clean_daily", shift=shift))
+        if rules.cleaning_weekly:
+            day = self.word("policy.day", rules.cleaning_weekly)
+            lines.append(self.say("policy.shifts.clean_weekly", day=day))
+        columns = ("policy.col.shift", "policy.col.time", "policy.col.relieved")
+        rows = [
+            (self._shift(one.id), self._window((one.start, one.end)), self._shift(one.relieved_by))
+            for one in rules.types.values()
+        ]
+        return self._part("shifts", lines, columns, rows)
+
+    def swaps(self) -> Told:
+        """How shifts are swapped."""
+        rules = self.house.shifts
+        if not rules.swaps_per_month:
+            return self._part("swaps", [self.say("policy.swaps.none")])
+        absence = rules.leave_on_swapped == "absence"
+        return self._part(
+            "swaps",
+            [
+                self.say("policy.swaps.month", n=rules.swaps_per_month),
+                self.say("policy.swaps.agreed"),
+                self.say(
+                    "policy.swaps.holidays"
+                    if rules.swap_on_holidays
+                    else "policy.swaps.no_holidays"
+                ),
+                self.say("policy.swaps.absence" if absence else "policy.swaps.leave"),
+            ],
+        )
+
+    def line_tests(self) -> Told:
+        """When the lines are tested, and what a fault asks."""
+        rules = self.house.line_test
+        kind = "policy.line_test.automatic" if rules.automatic else "policy.line_test.by_hand"
+        lines = [
+            self.say(kind),
+            self.say("policy.line_test.arrive", time=self._lasts(rules.arrive_within)),
+            self.say("policy.line_test.detect", time=self._lasts(rules.detection_limit)),
+        ]
+        contacts = self._listed(
+            self.word("policy.contact", role) + f" {number}"
+            for role, number in rules.contacts.items()
+            if number
+        )
+        if contacts:
+            lines.append(self.say("policy.line_test.contacts", contacts=contacts))
+        lines.append(self.say("policy.line_test.bill", day=rules.bill_reminder_day))
+        columns = ("policy.col.shift", "policy.col.by")
+        rows = [(self._shift(one.shift), f"{one.by:%H:%M}") for one in rules.tests]
+        return self._part("line_test", lines, columns, rows)
+
+    def lines(self) -> Told:
+        """Which numbers are tested."""
+        rows = [(one.dial, one.trunk, one.arrives_at) for one in self.house.line_test.lines]
+        columns = ("policy.col.number", "policy.col.trunk", "policy.col.arrives")
+        return self._part("lines", [] if rows else [self.say("policy.lines.none")], columns, rows)
+
+    def dialing(self) -> Told:
+        """What holds for every call that goes out."""
+        rules = self.house.dialing
+        lines = []
+        if rules.trunks:
+            lines.append(self.say("policy.dialing.trunks", trunks=self._listed(rules.trunks)))
+        if rules.caller_id:
+            lines.append(self.say("policy.dialing.caller_id", number=rules.caller_id))
+        prefixes = self._listed(rules.prefixes)
+        lines += [
+            self.say("policy.dialing.ring_for", time=self._lasts(rules.ring_for)),
+            self.say(
+                "policy.dialing.limits",
+                minute=rules.per_minute,
+                number=rules.per_number_day,
+                agent=rules.per_agent_hour,
+            ),
+            self.say("policy.dialing.prefixes", prefixes=prefixes)
+            if prefixes
+            else self.say("policy.dialing.own_country", country=self.house.card.country),
+        ]
+        if rules.pause_when_waiting:
+            lines.append(self.say("policy.dialing.waiting", n=rules.pause_when_waiting))
+        pause = self._lasts(rules.breaker_pause)
+        lines.append(self.say("policy.dialing.breaker", count=rules.breaker_failed, time=pause))
+        return self._part("dialing", lines)
+
+    def departments(self) -> Told:
+        """Which department serves which entry."""
+        rows = list(self.house.inbound.departments.items())
+        lines = [] if rows else [self.say("policy.departments.all")]
+        return self._part("departments", lines, ("policy.col.entry", "policy.col.department"), rows)
+
+    # -- pieces
+
+    def _part(
+        self,
+        name: str,
+        lines: Sequence[str],
+        columns: Sequence[str] = (),
+        rows: Sequence[Sequence[str]] = (),
+    ) -> Told:
+        heading = self.word("policy.part", name)
+        heads = [self.say(one) for one in columns]
+        return Told(id=name, heading=heading, lines=lines, columns=heads, rows=rows)
+
+    def _costs(self, amounts: Amounts) -> Mapping[str, str]:
+        return {
+            "agent": self._amount(amounts.agent),
+            "supervisor": self._amount(amounts.supervisor),
+        }
+
+    def _amount(self, amount: Any) -> str:
+        if self.house.penalties.settlement == "points":
+            return self.say("policy.points", amount=amount)
+        return f"{amount} {self.house.card.currency}"
+
+    def _dated(self, one: Amounts) -> str:
+        costs = self._costs(one)
+        if one.since and one.until:
+            return self.say("policy.dated.both", since=one.since, until=one.until, **costs)
+        if one.since:
+            return self.say("policy.dated.since", since=one.since, **costs)
+        return self.say("policy.dated.until", until=one.until, **costs)
+
+    def _reasons(self, reasons: Iterable[str]) -> str:
+        return self._listed(self.word("reason", one) for one in reasons)
+
+    def _shift(self, shift: str) -> str:
+        return self.word("policy.shift", shift)
+
+    def _open(self, spans: Sequence[Span]) -> str:
+        return self._windows(spans) if spans else self.say("policy.hours.closed")
+
+    def _windows(self, spans: Iterable[Span]) -> str:
+        return self._listed(map(self._window, spans))
+
+    def _window(self, span: Span) -> str:
+        start, end = span
+        return f"{start:%H:%M}–{'24:00' if end == time() else f'{end:%H:%M}'}"
+
+    def _listed(self, words: Iterable[str]) -> str:
+        return self.say("policy.comma").join(words)
+
+    def _lasts(self, lapse: Lapse) -> str:
+        """Write a length of time in its largest whole unit."""
+        if isinstance(lapse, WorkingDays):
+            return self.say("policy.unit.working_days", n=lapse.days)
+        for unit, key in _UNITS:
+            if lapse and lapse % unit == timedelta():
+                return self.say(key, n=lapse // unit)
+        seconds = lapse.total_seconds()
+        return self.say("policy.unit.seconds", n=int(seconds) if seconds % 1 == 0 else seconds)
