@@ -21,6 +21,7 @@ from cti.clock import Clock, SystemClock
 from cti.customers.rules import Number
 from cti.customers.store import CustomerStore
 from cti.db import migrate
+from cti.db.audit import last
 from cti.db.engine import Database
 from cti.db.schema import Connection, new_id
 from cti.db.sole import held
@@ -38,6 +39,7 @@ from cti.people.login import Login
 from cti.people.store import PeopleStore
 from cti.policy.desk import PolicyDesk
 from cti.policy.store import PolicyStore
+from cti.presence.desk import Wall
 from cti.presence.phones import Change
 from cti.presence.store import PresenceStore
 from cti.presence.watch import Watch
@@ -53,6 +55,7 @@ STOP_WITHIN: Final = timedelta(seconds=8)
 PEOPLE_EVERY: Final = 5.0
 """Seconds after which people who were added by another process are seen."""
 SWEEP_EVERY: Final = 3600.0
+AUDIT_EVERY: Final = 86_400.0
 STATES_GATHER: Final = timedelta(milliseconds=200)
 """How long states gather before they are stored: nobody waits for them."""
 HINTS_KEPT: Final = timedelta(days=2)
@@ -212,12 +215,21 @@ class App:
             await self.calls.unheard(pbx.name, new_id(self.clock.now()))
             for pbx in self.settings.pbx
         ]
+        self.wall = Wall(
+            calls=self.desk,
+            watch=self.watch,
+            clock=self.clock,
+            house=self.house,
+            away=lambda *asked: self.office.duty.away(*asked),
+        )
+        self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
 
     def _obey(self, house: House) -> None:
         """Let every room go by these rules from now on."""
         self.house = house
         self.desk.obey(house)
+        self.wall.obey(house)
         self.site.obey(house.card.name, house.card.locale, house.zone)
         for line in self.lines:
             line.switchboard.book.house = house
@@ -230,7 +242,9 @@ class App:
             tasks.create_task(self._watch_people(), name="people"),
             tasks.create_task(self.states.run(), name="states"),
             tasks.create_task(self.watch.run(), name="presence"),
+            tasks.create_task(self.wall.run(), name="wall"),
             tasks.create_task(self._sweep(), name="sweep"),
+            tasks.create_task(self._tell_audit(), name="audit"),
             *self.office.start(tasks),
         ]
         for line in self.lines:
@@ -377,6 +391,15 @@ class App:
                 await self.calls.forget_told(self.clock.now() - HINTS_KEPT)
                 await self.people.sweep()
             await asyncio.sleep(SWEEP_EVERY)
+
+    async def _tell_audit(self) -> None:
+        """Log the audit log's last hash each day: by it a log that was cut off shows (21.5)."""
+        while True:
+            with suppress(CtiError):
+                async with self.db.read() as conn:
+                    chain = await last(conn)
+                log.info("audit_hash", seq=chain.seq, hash=chain.hash)
+            await asyncio.sleep(AUDIT_EVERY)
 
     def _password(self) -> str | None:
         return self.settings.database.read_password()

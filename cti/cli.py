@@ -514,8 +514,7 @@ def audit_verify(
     Parameters
     ----------
     known
-        SEQ:HASH as it was noted on an earlier day, in the daemon's log or by this command;
-        more than one may be given. A log that was cut off or written anew shows by it.
+        SEQ:HASH as noted on an earlier day: by it a log shows that was cut off or written anew.
     config
         The settings file; none: the defaults.
     """

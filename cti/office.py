@@ -34,6 +34,7 @@ from cti.penalties.store import PenaltyStore
 from cti.people.rules import Directory
 from cti.policy.desk import PolicyDesk
 from cti.policy.routes import PolicyRoom
+from cti.presence.routes import WallboardRoom
 from cti.presence.states import Interval, joined
 from cti.presence.store import PresenceStore
 from cti.settings import Settings
@@ -173,6 +174,7 @@ class Office:
     def rooms(self) -> list[Room]:
         """Give the rooms that have pages, in the order of the navigation."""
         return [
+            WallboardRoom(),
             PenaltyPages(
                 Asks(
                     store=self.penalties,

@@ -8,7 +8,7 @@ waiting; a hint that it missed is asked for again by number.
 import asyncio
 import contextlib
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -133,6 +133,8 @@ class Desk:
         self._phones: dict[str, Phones] = {}
         self._day = Day(answered=0, missed=0, within_standard=0, counted=0, by_reason={})
         self._turns: asyncio.Queue[tuple[Turn, Told]] = asyncio.Queue()
+        self.wall: Callable[[], dict[str, Any]] = empty_wall
+        """What the wallboard shows besides; whoever knows it hangs it here."""
         self._board_dirty = asyncio.Event()
         self._day_dirty, self._day_ends = True, clock.now()
 
@@ -173,25 +175,33 @@ class Desk:
 
     def board(self) -> dict[str, Any]:
         """Give the whole board: calls now, agents now, the day so far."""
-        day, ring = self._day, self.house.ring
+        ring = self.house.ring
         return {
             "calls": [self._board_call(live) for live in self._live.values() if not live.over_at],
             "agents": [self._board_agent(p) for p in self._agents()],
-            "today": {
-                "answered": day.answered,
-                "missed": day.missed,
-                "missed_by_reason": dict(day.by_reason),
-                "within_standard": day.within_standard,
-                "standard_rate": round(day.within_standard / day.counted, 4)
-                if day.counted
-                else None,
-                "inbound": day.answered + day.missed,
-            },
+            "today": self.today(),
+            "wall": self.wall(),
             "links": self.links(),
             "cycle_ms": ring.cycle // timedelta(milliseconds=1),
             "standard": ring.standard,
             "apologise_from": ring.apologise_from,
         }
+
+    def today(self) -> dict[str, Any]:
+        """Give the day's figures so far."""
+        day = self._day
+        return {
+            "answered": day.answered,
+            "missed": day.missed,
+            "missed_by_reason": dict(day.by_reason),
+            "within_standard": day.within_standard,
+            "standard_rate": round(day.within_standard / day.counted, 4) if day.counted else None,
+            "inbound": day.answered + day.missed,
+        }
+
+    def records(self) -> list[CallRecord]:
+        """Give all live calls, and those that were over a moment ago."""
+        return [live.update.record for live in self._live.values()]
 
     async def choose(self, call: str, person: HasId, customer: str | None) -> None:
         """Say which customer is calling. Raises `Refused` (no_such_call, no_such_customer)."""
@@ -494,6 +504,11 @@ class Desk:
             "since": _iso(now.since),
             "call": call,
         }
+
+
+def empty_wall() -> dict[str, Any]:
+    """Give a wallboard that knows of nobody."""
+    return {"waiting": 0, "longest": None, "states": {}, "agents": [], "alarms": []}
 
 
 def may_see_board(who: Person) -> bool:

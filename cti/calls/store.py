@@ -715,24 +715,41 @@ class CallStore:
     async def is_test(self, call: str) -> bool:
         """Tell whether a call that is over is a line test's: never a missed call (LINE-07).
 
-        So it is if our part of the dialplan said so. Where a PBX lacks that part at the entry,
-        it is one that came while a test call of ours was out and went as that went.
+        So it is if our part of the dialplan said so, or if it came while a test call of ours was
+        out and went as that went: the word was missed, or that part is not at the entry.
         """
-        test = calls.alias()
         async with self._db.read() as conn:
             row = (await conn.execute(select(calls).where(calls.c.id == call))).first()
             if row is None or row.purpose == LINE_TEST:
                 return row is not None
-            if row.direction != Direction.INBOUND or row.began is None or row.ended_at is None:
+            if row.direction != Direction.INBOUND or row.ended_at is None:
                 return False
-            out = select(test.c.id).where(
-                test.c.purpose == LINE_TEST,
-                test.c.pbx == row.pbx,
-                test.c.direction != Direction.INBOUND,
-                test.c.began.between(row.began - LONGEST_TEST, row.began),
-                test.c.ended_at.between(row.ended_at - TOGETHER, row.ended_at + TOGETHER),
+            out = select(calls.c.id).where(
+                calls.c.purpose == LINE_TEST,
+                calls.c.pbx == row.pbx,
+                calls.c.direction != Direction.INBOUND,
+                calls.c.seen_at.between(row.seen_at - LONGEST_TEST, row.seen_at),
+                calls.c.ended_at.between(row.ended_at - TOGETHER, row.ended_at + TOGETHER),
             )
             return (await conn.scalar(out.limit(1))) is not None
+
+    async def mark_test(self, out: str) -> None:
+        """Let the calls that came of a test call of ours be tests too, as `is_test` knows them."""
+        async with self._db.write() as conn:
+            own = (await conn.execute(select(calls).where(calls.c.id == out))).first()
+            if own is None or own.ended_at is None or own.purpose != LINE_TEST:
+                return
+            await conn.execute(
+                update(calls)
+                .where(
+                    calls.c.pbx == own.pbx,
+                    calls.c.direction == Direction.INBOUND,
+                    calls.c.seen_at.between(own.seen_at, own.ended_at),
+                    calls.c.ended_at.between(own.ended_at - TOGETHER, own.ended_at + TOGETHER),
+                    calls.c.over.is_(True),
+                )
+                .values(purpose=LINE_TEST)
+            )
 
     async def came_in(self, entry: str, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
         """Count the calls that came in at an entry in each of some times; tests do not count."""

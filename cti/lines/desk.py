@@ -41,10 +41,10 @@ from cti.lines.rules import (
     place_of,
     skipped_why,
     slots,
-    tester,
     undetected,
     unusually_silent,
     verdict,
+    who_tests,
 )
 from cti.lines.store import LineStore
 from cti.people.rules import Person, Right, checked_text
@@ -110,6 +110,10 @@ class Calls(Protocol):
 
     async def arrivals(self, pbx: str, entry: str, since: datetime) -> Sequence[Arrival]:
         """Give the inbound calls at an entry since an instant."""
+        ...
+
+    async def mark_test(self, out: str) -> None:
+        """Let the calls that came of a test call of ours be tests too."""
         ...
 
     async def came_in(
@@ -249,7 +253,7 @@ class LineDesk:
         self._nobody[test.id] = now
         duty = await self._duty.duty_at(now, "")
         since = test.day - LOADS_OF
-        person = tester(duty.agents, test.shift, await self.store.loads(since))
+        person = who_tests(duty.agents, test.shift, await self.store.loads(since))
         if test.state is LineTestState.PLANNED or person is not None:
             await self.store.become_due(test, person)
             log.info("line_test_due", test=test.id, person=person, trunk=test.trunk)
@@ -306,6 +310,8 @@ class LineDesk:
             return True
         found = (await self._calls.dialled([attempt.id])).get(attempt.id)
         arrived: list[Arrived] = []
+        if found is not None:
+            await self._calls.mark_test(found.call)
         if found and found.began:
             arrived = [
                 Arrived(began=one.began, code=one.code)

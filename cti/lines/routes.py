@@ -35,6 +35,9 @@ DO: Final = (Right.OWN_WORK, Right.REVIEW, Right.LINES)
 KEEP: Final = (Right.REVIEW, Right.LINES)
 """Who looks after the lines: tests at once, steps of a fault, the bill, the switch."""
 PER_PAGE: Final = 50
+_UNTYPED: Final = dict.fromkeys(
+    ("about", "line", "began", "note", "quality", "remark", "result", "reason"), ""
+)
 
 
 class LineRoom:
@@ -124,7 +127,7 @@ class _Pages:
             "lines/lines.html",
             status=409 if refusal else 200,
             refusal=refusal,
-            typed=typed or {},
+            typed=_UNTYPED | (typed or {}),
             keeper=keeper,
             acts=any(map(person.may, DO)),
             lines=[(place_of(line.trunk, line.dial), line) for line in lines],

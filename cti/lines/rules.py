@@ -246,7 +246,7 @@ def slots(house: House, day: date) -> list[Slot]:
     return found
 
 
-def tester(on_duty: Iterable[OnDuty], shift: str, done: Mapping[str, int]) -> str | None:
+def who_tests(on_duty: Iterable[OnDuty], shift: str, done: Mapping[str, int]) -> str | None:
     """Choose who tests: of that shift's people on duty who has tested least lately.
 
     `done` counts tests by person. Ties go to who began first, then by id, so that the choice is

@@ -192,12 +192,12 @@ class LineStore:
 
     async def open_tests(self) -> list[LineTest]:
         """Give the tests that have no result yet, in the order in which they are due."""
-        return await self._tests(tests.c.state.in_(_OPEN_TESTS), tests.c.due_at, tests.c.id)
+        return await self._tests(tests.c.state.in_(_OPEN_TESTS), tests.c.due_at, tests.c.slot)
 
     async def of_day(self, day: date, person: str | None = None) -> list[LineTest]:
         """Give a day's tests, of one person or of all."""
         mine = [tests.c.person == person] if person is not None else []
-        return await self._tests(tests.c.day == day, tests.c.due_at, tests.c.id, *mine)
+        return await self._tests(tests.c.day == day, tests.c.due_at, tests.c.slot, *mine)
 
     async def history(
         self, before: str | None = None, limit: int = 50, person: str | None = None
@@ -225,7 +225,7 @@ class LineStore:
         return await self._tests(
             tests.c.confirmed_at.is_(None),
             tests.c.due_at,
-            tests.c.id,
+            tests.c.slot,
             tests.c.state == LineTestState.PASSED.value,
             *more,
         )
@@ -372,7 +372,7 @@ class LineStore:
         found = await self._tests(
             tests.c.state == LineTestState.SKIPPED.value,
             tests.c.due_at,
-            tests.c.id,
+            tests.c.slot,
             tests.c.due_at > began,
             tests.c.due_at < ended,
         )

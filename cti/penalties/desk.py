@@ -63,6 +63,10 @@ class Calls(Protocol):
         """Give a call with its parts."""
         ...
 
+    async def is_test(self, call: str) -> bool:
+        """Tell whether a call is a line test's: never a missed call (LINE-07)."""
+        ...
+
 
 class Duty(Protocol):
     """What is asked of the roster (`cti.duty.store.DutyStore`)."""
@@ -204,6 +208,9 @@ class PenaltyDesk:
             return None
         facts, house = facts_of(stored), self._house()
         if now < one.ended_at + GRACE or await self._earlier(facts, now, waiting):
+            return facts.number
+        if await self._asked.calls.is_test(one.call):
+            self._judged[one.call] = one.seen_at
             return facts.number
         department = house.inbound.departments.get(facts.entry, "")
         began, _ = rules.ringing(facts)

@@ -285,6 +285,7 @@ _ENUMS: Final[Mapping[str, Callable[[str], Any]]] = {
     "role": Role,
     "state": LineState,
 }
+_UNDECIDED: Final = (LineState.PROPOSED, LineState.APPEALED)
 _WAITING: Final = (IncidentState.PROPOSED, IncidentState.BUNDLED, IncidentState.REOPENED)
 
 
@@ -964,8 +965,8 @@ class PenaltyStore:
             for incident in late:
                 one = incidents.c.id == incident
                 await conn.execute(update(incidents).where(one).values(escalated_at=now))
-                mine = lines.c.incident == incident
-                await conn.execute(update(lines).where(mine).values(escalated=True))
+                mine = lines.c.incident == incident, lines.c.state.in_(_UNDECIDED)
+                await conn.execute(update(lines).where(*mine).values(escalated=True))
                 await self._audit(conn, CTI, "penalty.escalate", f"incident:{incident}")
         return len(late)
 
@@ -1540,7 +1541,7 @@ _Conditions = tuple[ColumnElement[bool], ...]
 
 
 def _notices(now: datetime) -> _Conditions:
-    return lines.c.notice_at <= now, lines.c.state.in_(review.DECIDED)
+    return (lines.c.notice_at <= now,)
 
 
 def _late(now: datetime) -> _Conditions:
@@ -1552,7 +1553,7 @@ def _late(now: datetime) -> _Conditions:
 
 
 def _lapsing(now: datetime) -> _Conditions:
-    return lines.c.state.in_((LineState.PROPOSED, LineState.APPEALED)), lines.c.lapse_at <= now
+    return lines.c.state.in_(_UNDECIDED), lines.c.lapse_at <= now
 
 
 def _lapsing_bundled(now: datetime) -> _Conditions:

@@ -79,6 +79,10 @@ class Login:
         found = await self._store.session(token)
         return found.person if found else None
 
+    async def prolong(self, token: str) -> bool:
+        """Let a session that holds begin anew; False when it is over."""
+        return await self._store.prolong(token, self._lifetime)
+
     async def end_session(self, token: str) -> None:
         """End a session; ending it again does nothing."""
         await self._store.end_session(token)

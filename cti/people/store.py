@@ -234,6 +234,21 @@ class PeopleStore:
             id=key, person=found[0], created_at=row.created_at, expires_at=row.expires_at
         )
 
+    async def prolong(self, token: str, lifetime: timedelta) -> bool:
+        """Let a session that holds last so long from now on; False when it is over."""
+        now = self._clock.now()
+        async with self._db.write() as connection:
+            done = await connection.execute(
+                update(sessions)
+                .where(
+                    sessions.c.token_hash == hashed(token),
+                    sessions.c.ended_at.is_(None),
+                    sessions.c.expires_at > now,
+                )
+                .values(expires_at=now + lifetime)
+            )
+            return bool(done.rowcount)
+
     async def end_session(self, token: str) -> None:
         """End a session for good; an unknown token changes nothing."""
         async with self._db.write() as connection:

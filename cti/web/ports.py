@@ -50,6 +50,10 @@ class Accounts(Protocol):
         """Give the person of a living session as that person is now, else nothing."""
         ...
 
+    async def prolong(self, token: str) -> bool:
+        """Let a session that holds begin anew; False when it is over."""
+        ...
+
     async def end_session(self, token: str) -> None:
         """End a session; ending it again does nothing."""
         ...

@@ -142,12 +142,56 @@ class Today(Shape):
     inbound: Count
 
 
+StateName = Literal[
+    "available",
+    "ringing",
+    "on_call",
+    "wrap_up",
+    "break_approved",
+    "called_away",
+    "busy_elsewhere",
+    "pause_unapproved",
+    "pbx_autopause",
+    "logged_out",
+    "unreachable",
+    "unknown",
+]
+
+
+class WallAgent(Shape):
+    """How one agent stands, by phones, queues, calls and breaks."""
+
+    number: str
+    name: str
+    state: StateName
+    since: Instant | None
+
+
+class WallAlarm(Shape):
+    """A figure beyond its limit, and since when."""
+
+    key: Literal["longest_wait", "waiting", "service_level"]
+    level: Literal["warning", "critical"]
+    since: Instant | None
+
+
+class Wall(Shape):
+    """What the wallboard shows besides the day: who waits, the longest since when, agents."""
+
+    waiting: Count
+    longest: Instant | None
+    states: dict[StateName, Count]
+    agents: list[WallAgent]
+    alarms: list[WallAlarm]
+
+
 class Board(Shape):
     """Everything a supervisor sees at once."""
 
     calls: list[BoardCall]
     agents: list[BoardAgent]
     today: Today
+    wall: Wall
     links: list[LinkLine]
     cycle_ms: Annotated[int, Field(gt=0)]
     standard: int

@@ -7,18 +7,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from cti import settings as settings_file
 from cti.app import App
 from cti.calls.store import calls
 from cti.db import migrate
+from cti.db.audit import FIRST
 from cti.db.engine import Database
 from cti.errors import ConfigError
 from cti.pbx.simulator import Simulator
@@ -67,6 +69,15 @@ async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
             await until(lambda: [link["up"] for link in app.desk.links()] == [True, True])
             yield Plant(app, pbxs)
             app.stop()
+
+
+async def test_the_hash_of_the_audit_log_is_logged_each_day(plant: Plant) -> None:
+    with capture_logs() as logs, suppress(TimeoutError):
+        await asyncio.wait_for(plant.app._tell_audit(), 0.3)
+
+    assert [{"event": "audit_hash", "seq": 0, "hash": FIRST, "log_level": "info"}] == [
+        one for one in logs if one["event"] == "audit_hash"
+    ]
 
 
 async def test_calls_of_two_pbxs_are_kept_side_by_side(plant: Plant) -> None:

@@ -635,3 +635,58 @@ class TestAnything:
             clocks = (record.ring_ms, record.wait_ms, record.talk_ms, record.rings)
             assert all(clock is None or clock >= 0 for clock in clocks)
             assert (record.rings is None) == (record.ring_ms is None)
+
+
+class TestOurOwnCalls:
+    """Calls that we dial ourselves, and what our part of the dialplan says in them."""
+
+    def dialled(self) -> Story:
+        """We dial a number of the house by way of the line test's context."""
+        story = Story().local(0, None, "4001")
+        story.said(0.1, "4001;2", "line_test", "out").said(0.2, "4001;2", "dial", "dial")
+        return story.asks(0.3, "4001;2", WANG, to="02161110000@trunk")
+
+    def test_a_live_call_is_found_by_the_id_of_any_of_its_channels(self) -> None:
+        story = self.dialled()
+
+        call = story.now().id
+        assert call == story.book.call_of(story.sight("4001;1").leg)
+        assert call == story.book.call_of(story.sight(WANG).leg)
+        assert story.book.call_of("cti-unknown") is None
+
+    def test_what_became_of_the_far_end_is_known_though_it_is_no_offer(self) -> None:
+        story = self.dialled().rang(1, WANG).answered(3, WANG, "4001;2")
+        story.said(5, "4001;1", "line_test", "heard").gone(6, "4001;1").gone(6, "4001;2")
+
+        record = story.gone(6, WANG).over()
+
+        assert (record.direction, record.offers) == ("outbound", ())
+        assert record.far is not None
+        assert (record.far.picked_at, record.far.ring_ms) == (at(3), 2000)
+        words = [(one.topic, one.word) for one in record.said]
+        assert words == [("line_test", "out"), ("dial", "dial"), ("line_test", "heard")]
+        assert record.purpose == "line_test"
+
+    def test_a_far_end_that_was_busy_says_so(self) -> None:
+        story = self.dialled().hangs_up(1, WANG, 17).ended(1, WANG, "BUSY").gone(1, WANG, 17)
+
+        record = story.gone(1, "4001;2").gone(1, "4001;1").over()
+
+        assert record.far is not None
+        assert record.far.outcome == "busy"
+
+    def test_the_words_survive_a_restart_and_count_once(self) -> None:
+        story = self.dialled()
+        call = story.now().id
+        text = story.book.evidence(call)
+        assert text is not None
+        again = Story(book=new_book())
+        again._do(again.book.resume([text]))
+
+        assert [one.word for one in again.now().said] == ["out", "dial"]
+
+    def test_a_call_without_such_words_has_no_purpose(self) -> None:
+        record = Story().calls(0).said(1, WANG, "dial", "dial").gone(2, WANG).over()
+
+        assert record.purpose is None
+        assert record.far is None

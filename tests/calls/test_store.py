@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Table, select
 
 from cti.calls.offers import agent_offers
-from cti.calls.record import CallId, CallRecord, Direction
+from cti.calls.record import CallId, CallRecord, Direction, OfferOutcome, SaidRecord
 from cti.calls.store import (
     Batch,
     CallStore,
@@ -510,6 +510,72 @@ async def test_a_thousand_calls_fit_into_one_transaction(db: Database) -> None:
 
     assert len(await rows(db, calls)) == 1000
     assert len(await rows(db, legs)) == 2000
+
+
+def tested(call: str, *words: tuple[str, str], **facts: Any) -> CallRecord:
+    """A call in which our part of the dialplan spoke."""
+    said = tuple(SaidRecord(topic="line_test", word=w, code=c, at=at(1)) for w, c in words)
+    return missed(call, said=said, **facts)
+
+
+def out_call(call: str = "out", **facts: Any) -> CallRecord:
+    """The way out of a line test."""
+    far = replace(missed("x").offers[0], picked_at=at(2), outcome=OfferOutcome.CALLER_GAVE_UP)
+    legs = (("cti-1", "Local/1;1"),)
+    given: dict[str, Any] = {"direction": Direction.OUTBOUND, "far": far, "legs": legs} | facts
+    return tested(call, ("out", ""), ("heard", ""), **given)
+
+
+async def test_what_became_of_a_channel_that_we_dialled_is_known_when_it_is_over(
+    db: Database,
+) -> None:
+    store = CallStore(db)
+    assert {} == await store.dialled([])
+    await keep(db, batch(out_call()))
+
+    found = (await store.dialled(["cti-1", "cti-2"]))["cti-1"]
+
+    assert (found.call, found.picked_at, found.outcome) == ("out", at(2), "caller_gave_up")
+    assert ["out", "heard"] == [one.word for one in found.said]
+
+
+async def test_a_line_test_is_no_missed_call(db: Database) -> None:
+    store = CallStore(db)
+    others = (missed("c", ended_at=at(30)), out_call())
+    await keep(db, batch(tested("in", ("arrived", "483920")), *others))
+
+    assert [True, False, True] == [await store.is_test(one) for one in ("in", "c", "out")]
+    assert not await store.is_test("nothing")
+    assert 1 == (await store.day(at(-9), at(99), 3)).missed
+    assert ["483920", None] == sorted(
+        (one.code for one in await store.arrivals("main", "4001", at(0))), key=str
+    )
+
+
+async def test_what_came_and_went_with_a_test_call_is_one_too_though_the_word_was_lost(
+    db: Database,
+) -> None:
+    store = CallStore(db)
+    out = out_call(began=at(-5), ended_at=at(9.4))
+    other = missed("other", ended_at=at(20))
+    await keep(db, batch(out, missed("in"), other, missed("before", began=at(-6))))
+
+    assert [True, False, False] == [await store.is_test(one) for one in ("in", "other", "before")]
+
+    await store.mark_test("out")
+
+    marked = {row["id"] for row in await rows(db, calls) if row["purpose"]}
+    assert {"out", "in"} == marked
+
+
+async def test_calls_at_an_entry_are_counted_without_tests(db: Database) -> None:
+    store = CallStore(db)
+    await keep(db, batch(missed("a"), tested("in", ("arrived", "1")), missed("b", began=at(60))))
+
+    spans = [(at(-1), at(1)), (at(1), at(61)), (at(61), at(90))]
+    assert [1, 1, 0] == await store.came_in("4001", spans)
+    assert at(60) == await store.last_came_in("4001")
+    assert await store.last_came_in("nowhere") is None
 
 
 async def test_missed_calls_that_are_over_are_told_with_who_was_rung(db: Database) -> None:

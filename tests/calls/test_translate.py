@@ -24,6 +24,7 @@ NAMES = [
     "BlindTransfer", "AttendedTransfer", "LocalBridge", "LocalOptimizationBegin",
     "LocalOptimizationEnd", "Pickup", "ParkedCall", "UnParkedCall", "ParkedCallSwap",
     "ParkedCallTimeOut", "ParkedCallGiveUp", "VarSet", "MixMonitorStart", "OriginateResponse",
+    "UserEvent",
     "HangupRequest", "SoftHangupRequest", "Hangup", "Shutdown", "DeviceStateChange",
     "QueueMemberAdded", "QueueMemberPause", "QueueMemberRemoved",
 ]  # fmt: skip
@@ -307,6 +308,26 @@ class TestEvents:
         )  # fmt: skip
 
         assert event == e.Originated(at=AT, leg="cti-1-a", action="cti-1", ok=False, reason=5)
+
+    @pytest.mark.parametrize(
+        ("name", "topic", "words", "code"),
+        [
+            ("CtiDial", "dial", ["Attempt: cti-1", "Result: refused"], ""),
+            ("CtiLineTest", "line_test", ["Result: refused", "Code: 483920"], "483920"),
+        ],
+    )
+    def test_our_part_of_the_dialplan_speaks(
+        self, name: str, topic: str, words: list[str], code: str
+    ) -> None:
+        event = told("UserEvent", *channel(), f"UserEvent: {name}", *words)
+
+        assert event == e.Said(at=AT, who=PHONE, topic=topic, word="refused", code=code)
+
+    @pytest.mark.parametrize(
+        "words", [["UserEvent: Other", "Result: x"], ["UserEvent: CtiDial"], ["Result: dial"]]
+    )
+    def test_what_other_parts_of_a_dialplan_say_is_nothing_to_us(self, words: list[str]) -> None:
+        assert told("UserEvent", *channel(), *words) is None
 
     @pytest.mark.parametrize(
         ("name", "soft"), [("HangupRequest", False), ("SoftHangupRequest", True)]

@@ -227,7 +227,7 @@ async def at_work(
     async with opened(pair, data, port=port) as house:
         for number in map(str, more):
             if number not in house.staff:
-                await _engage(house, number, f"Agent {number}")
+                await engage(house, number, f"Agent {number}")
         await house.daemon.start()
         await house.daemon.says("pbx_resynced")
         yield house
@@ -270,7 +270,7 @@ def settings(pair: Pair, port: int | None = None) -> dict[str, Any]:
 
 async def _fill(house: House) -> None:
     for phone, name in NAMES.items():
-        await _engage(house, phone, name)
+        await engage(house, phone, name)
     house.staff["lin"] = await house.people.add(number="5001", name="Lin", role=Role.SUPERVISOR)
     customers = CustomerStore(house.db)
     for name, numbers, tier, company in CUSTOMERS:
@@ -278,7 +278,8 @@ async def _fill(house: House) -> None:
         await customers.add(Entry(name=name, phones=phones, tier=tier, company=company))
 
 
-async def _engage(house: House, phone: str, name: str) -> None:
+async def engage(house: House, phone: str, name: str) -> None:
+    """Take an agent on, with one phone."""
     house.staff[phone] = await house.people.add(
         number=phone, name=name, devices=[Device(PBX, f"PJSIP/{phone}")]
     )

@@ -46,6 +46,7 @@ from cti.pbx.events import (
     QueueLeft,
     RecordingNamed,
     Resynced,
+    Said,
     ShutDown,
     Sight,
 )
@@ -304,6 +305,10 @@ class Story:
         """Our own dialling says what became of its first leg."""
         leg = self.sight(who).leg
         return self._told(Originated, second, leg=leg, action="cti-1", ok=ok, reason=reason)
+
+    def said(self, second: float, who: str, topic: str, word: str, code: str = "") -> Self:
+        """Our part of the dialplan speaks on a channel."""
+        return self._told(Said, second, who=self.sight(who), topic=topic, word=word, code=code)
 
     def shuts_down(self, second: float) -> Self:
         """The PBX stops."""

@@ -51,6 +51,7 @@ class FakeAccounts:
         self.wrong: dict[str, int] = {}
         self.passwords: dict[str, str] = {}
         self.addresses: list[str] = []
+        self.prolonged: list[str] = []
         self._count = count()
 
     async def log_in(self, number: str, password: str, *, address: str, agent: str) -> str:
@@ -81,6 +82,10 @@ class FakeAccounts:
 
     async def session(self, token: str) -> Person | None:
         return self.people.get(self.sessions.get(token, ""))
+
+    async def prolong(self, token: str) -> bool:
+        self.prolonged.append(token)
+        return token in self.sessions
 
     async def end_session(self, token: str) -> None:
         self.sessions.pop(token, None)
@@ -242,7 +247,9 @@ def empty_board(links: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     today = {"answered": 0, "missed": 0, "missed_by_reason": {}, "within_standard": 0}
     today |= {"standard_rate": None, "inbound": 0}
     rules = {"cycle_ms": 3000, "standard": 3, "apologise_from": 5}
-    return {"calls": [], "agents": [], "today": today, "links": list(links), **rules}
+    wall = {"waiting": 0, "longest": None, "states": {}, "agents": [], "alarms": []}
+    parts = {"calls": [], "agents": [], "today": today, "wall": wall}
+    return parts | {"links": list(links), **rules}
 
 
 @dataclass

@@ -190,7 +190,7 @@ async def test_a_customer_at_the_same_entry_is_served_whether_a_test_is_on_or_no
     await plant.lab.behave_all(p6001="answer,1,20", p6002="ring,60", p6003="ring,60")
     calm = await plant.lab.customer_calls("13800005001", to=ENTRY, talk=1)
     await calm.over()
-    await plant.lab.behave(ASTRAY, "ring,20")  # the test rings elsewhere, the entry stays open
+    await plant.lab.behave(ASTRAY, "ring,9")  # the test rings elsewhere, the entry stays open
     test = await plant.asks(ASTRAY)
     await plant.lab.pbx.until(
         lambda m: m.is_event("UserEvent", UserEvent="CtiDial", Result="dial"),
@@ -207,7 +207,7 @@ async def test_a_customer_at_the_same_entry_is_served_whether_a_test_is_on_or_no
     await plant.result(test)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1, 0.6, 1.5])
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.6, 1.5])
 async def test_killed_at_any_moment_it_dials_once_or_proves_that_it_did_not(
     plant: Plant, after_s: float
 ) -> None:
@@ -234,4 +234,5 @@ async def test_killed_at_any_moment_it_dials_once_or_proves_that_it_did_not(
         assert attempts[-1].state is AttemptState.UNKNOWN
     else:
         assert test.state is LineTestState.PASSED
-    assert [] == [c for c in await inbound(plant) if c["purpose"] is None and c["reason"]]
+    for call in await inbound(plant):
+        assert call["outcome"] == "answered" or await plant.house.store.is_test(call["id"])

@@ -1,16 +1,19 @@
 """From a missed call to lines that wait for review: on every database, and never twice."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from cti.calls.store import calls
 from cti.db.audit import audit
 from cti.db.engine import Database
-from cti.duty.rules import DutyState
+from cti.duty.rules import DutySet, DutyState
 from cti.errors import StoreUnavailable
 from cti.penalties.record import (
     BundleChoice,
@@ -234,6 +237,7 @@ async def test_an_approximate_call_costs_nothing(office: Office) -> None:
         {"direction": "internal"},
         {"merged_into": "call-2"},
         {"over": False, "answered_at": at(1)},
+        {"purpose": "line_test"},
     ],
 )
 async def test_what_is_no_missed_call_is_not_judged(
@@ -433,3 +437,25 @@ async def test_what_was_not_judged_for_days_is_judged_then(office: Office) -> No
 
     assert EACH_AND_LIN == await office.costs()
     assert BOOKING.version == (await office.line_of(MAY)).policy
+
+
+async def test_a_desk_that_cannot_work_says_so_and_goes_on(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cti.penalties.desk.AFTER_TROUBLE", 0.01)
+    await office.misses("call-1", 0)
+    office.clock.at = at(LATER)
+    whole, tries = office.roster.duty_at, list[int]()
+
+    async def fails_once(when: datetime, department: str) -> DutySet:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreUnavailable("no answer")
+        return await whole(when, department)
+
+    office.roster.duty_at = fails_once  # type: ignore[method-assign]
+    with capture_logs() as logs, suppress(TimeoutError):
+        await asyncio.wait_for(office.desk.run(), 2)
+
+    assert ["penalties_wait"] == [one["event"] for one in logs if one["log_level"] == "warning"]
+    assert EACH_AND_LIN == await office.costs()

@@ -155,6 +155,21 @@ async def test_a_session_holds_until_it_ends_or_grows_old(
     assert await store.session(second) is None
 
 
+async def test_a_session_that_holds_may_begin_anew(
+    store: PeopleStore, may: Person, clock: SetClock
+) -> None:
+    token = await store.open_session(may.id, DAY)
+    clock.at += timedelta(hours=11)
+
+    assert await store.prolong(token, DAY)
+    clock.at += timedelta(hours=11)
+    assert await store.session(token) is not None
+    clock.at += timedelta(hours=2)
+    assert not await store.prolong(token, DAY)
+    assert await store.session(token) is None
+    assert not await store.prolong("unknown", DAY)
+
+
 async def test_a_session_remembers_when_it_was_last_seen(
     store: PeopleStore, clock: SetClock, may: Person, db: Database
 ) -> None:

@@ -332,9 +332,21 @@ Guard = Sequence[tuple[str, str, str, str]]
 """Lines of a dialplan: extension, label, application, data."""
 
 
+INCLUDE: Final = "include config/asterisk/extensions.conf as it is shipped, then `dialplan reload`"
+
+
 def guard(answer: Answer, shipped: Guard) -> Point:
     """Judge the answer to ShowDialPlan against the guard as it is shipped."""
-    told = [
+    return guard_lines(_told(answer), shipped)
+
+
+def line_test(answer: Answer, shipped: Guard) -> Point:
+    """Judge the answer to ShowDialPlan against the line test's part as it is shipped."""
+    return line_test_lines(_told(answer), shipped)
+
+
+def _told(answer: Answer) -> Guard:
+    return [
         (
             item.first("Extension") or "",
             item.first("ExtensionLabel") or "",
@@ -344,13 +356,11 @@ def guard(answer: Answer, shipped: Guard) -> Point:
         for item in answer.items
         if item.event == "ListDialplan" and item.first("Application")
     ]
-    return guard_lines(told, shipped)
 
 
 def guard_lines(told: Guard, shipped: Guard) -> Point:
     """Judge the lines of cti-dial, wherever they were read."""
     key, what = "dial.guard", "guard [cti-dial]"
-    todo = "include config/asterisk/extensions.conf as it is shipped, then `dialplan reload`"
     if not told:
         return Point(
             key=key,
@@ -359,8 +369,22 @@ def guard_lines(told: Guard, shipped: Guard) -> Point:
             found="there is no such context",
             why="no click-to-call and no callbacks: nothing would keep a customer from being "
             "dialled twice",
-            todo=todo,
+            todo=INCLUDE,
         )
+    why = "cti proves by it that an attempt was dialled once, or not at all"
+    return _compared(key, what, why, told, shipped)
+
+
+def line_test_lines(told: Guard, shipped: Guard) -> Point:
+    """Judge the lines of cti-line-test; a house may well do without."""
+    key, what = "dial.line_test", "line test [cti-line-test]"
+    if not told:
+        return unseen(key, what, "there is no such context: lines are tested by hand alone")
+    why = "a test call may ring people, or be taken for a customer's missed call"
+    return _compared(key, what, why, told, shipped)
+
+
+def _compared(key: str, what: str, why: str, told: Guard, shipped: Guard) -> Point:
     if list(told) == list(shipped):
         return good(key, what, f"as shipped, {len(told)} lines")
     differs = next(
@@ -376,8 +400,8 @@ def guard_lines(told: Guard, shipped: Guard) -> Point:
         what=what,
         state="wrong",
         found=f"differs from the shipped one, first in line {differs}",
-        why="cti proves by it that an attempt was dialled once, or not at all",
-        todo=todo,
+        why=why,
+        todo=INCLUDE,
     )
 
 

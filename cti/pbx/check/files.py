@@ -20,6 +20,7 @@ from cti.settings import PbxSettings
 
 LOGS: Final = "/var/log/asterisk"
 GUARD: Final = "cti-dial"
+LINE_TEST: Final = "cti-line-test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +177,9 @@ class Etc:
         return name in self.unreadable and (self.folder / name).exists()
 
 
-def shipped_guard() -> asked.Guard:
-    """Give the guard's lines as they are shipped."""
-    return conf.dialplan(conf.read(shipped.config() / "asterisk/extensions.conf"), GUARD)
+def shipped_guard(context: str = GUARD) -> asked.Guard:
+    """Give the lines of the guard, or of another context, as they are shipped."""
+    return conf.dialplan(conf.read(shipped.config() / "asterisk/extensions.conf"), context)
 
 
 def points(etc: Etc, settings: PbxSettings, running: str) -> list[Point]:
@@ -194,6 +195,7 @@ def points(etc: Etc, settings: PbxSettings, running: str) -> list[Point]:
         *_queues(etc),
         _transfer(etc),
         _guard(etc),
+        _line_test(etc),
     ]
     return [*found, *_gaps(etc)]
 
@@ -384,6 +386,14 @@ def _guard(etc: Etc) -> Point:
         return unseen("dial.guard", f"guard [{GUARD}]", _unreadable(etc, "extensions.conf"))
     found = conf.dialplan(etc.conf("extensions.conf"), GUARD)
     return asked.guard_lines(found, shipped_guard())
+
+
+def _line_test(etc: Etc) -> Point:
+    if etc.hidden("extensions.conf"):
+        key, what = "dial.line_test", f"line test [{LINE_TEST}]"
+        return unseen(key, what, _unreadable(etc, "extensions.conf"))
+    found = conf.dialplan(etc.conf("extensions.conf"), LINE_TEST)
+    return asked.line_test_lines(found, shipped_guard(LINE_TEST))
 
 
 def _gaps(etc: Etc) -> list[Point]:

@@ -280,6 +280,7 @@ async def _interview(visit: Visit, desk: Link) -> None:
         visit.points.append(unseen("write.all", "ListCommands", _refusal(commands)))
     visit.points.append(asked.open_files(await ask(actions.getvar(asked.OPEN_FILES))))
     visit.points.append(await _guard(visit, desk))
+    visit.points.append(await _line_test(visit, desk))
     queues = await ask(actions.queue_status())
     channels = await ask(actions.core_show_channels())
     states = await ask(actions.device_state_list())
@@ -314,6 +315,15 @@ async def _guard(visit: Visit, desk: Link) -> Point:
     if "Did not find context" in answer.message:
         return asked.guard_lines((), shipped)
     return unseen("dial.guard", f"guard [{files.GUARD}]", _refusal(answer))
+
+
+async def _line_test(visit: Visit, desk: Link) -> Point:
+    answer = await visit.ask(desk, actions.show_dialplan(files.LINE_TEST))
+    if answer.ok and answer.complete:
+        return asked.line_test(answer, files.shipped_guard(files.LINE_TEST))
+    if "Did not find context" in answer.message:
+        return asked.line_test_lines((), ())
+    return unseen("dial.line_test", f"line test [{files.LINE_TEST}]", _refusal(answer))
 
 
 async def _try_guard(visit: Visit, desk: Link) -> bool:

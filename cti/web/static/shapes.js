@@ -20,6 +20,9 @@ const drawn = {
 export const SHAPES = {
   'agent.available': 'full', 'agent.ringing': 'half', 'agent.on_call': 'square', 'agent.paused': 'pause',
   'agent.unreachable': 'cross', 'agent.unknown': 'question',
+  'agent.wrap_up': 'triangle', 'agent.break_approved': 'pause', 'agent.called_away': 'up',
+  'agent.busy_elsewhere': 'square', 'agent.pause_unapproved': 'pause', 'agent.pbx_autopause': 'pause',
+  'agent.logged_out': 'open',
   'call.menu': 'open', 'call.waiting': 'open', 'call.ringing': 'half', 'call.talking': 'square',
   'link.live': 'full', 'link.connecting': 'open', 'link.reconnecting': 'half', 'link.offline': 'cross',
   'link.stale': 'triangle', 'link.ended': 'open', 'link.forbidden': 'cross', 'link.reload': 'triangle',
