@@ -628,7 +628,7 @@ class CallStore:
     async def answered_with(self, numbers: Iterable[str], since: datetime) -> list[AnsweredCall]:
         """Give the calls with these numbers in which one of us talked, at an instant or later.
 
-        Oldest first; also those that are going on.
+        Oldest first; also those that are going on. Our own line tests are none of them.
         """
         at = func.coalesce(calls.c.answered_at, calls.c.ended_at, calls.c.seen_at)
         wanted, found = sorted(set(numbers)), list[AnsweredCall]()
@@ -639,6 +639,7 @@ class CallStore:
                         calls.c.number.in_(wanted[start : start + 500]),
                         calls.c.outcome == Outcome.ANSWERED,
                         calls.c.direction != Direction.INTERNAL,
+                        calls.c.purpose.is_(None),
                         calls.c.merged_into.is_(None),
                         at >= since,
                     )
