@@ -103,9 +103,10 @@ class Morning:
         *,
         lines: dict[str, str] | None = None,
         patience: float = 3.5,
+        talk: float = 1,
     ) -> str:
         """Let a call be missed, and note what must come of it."""
-        number, call = await self.rings(to, patience=patience)
+        number, call = await self.rings(to, patience=patience, talk=talk)
         await call.over()
         self.expected[number] = reason, ALL_PAY if lines is None else lines
         return number
@@ -235,7 +236,7 @@ async def free_agents_miss(morning: Morning) -> None:
     for to in ("4000", "4002", "4003", "4010", "4001"):
         await morning.misses(to, MissReason.ABANDONED_RINGING)
     await morning.misses("4006", MissReason.RANG_OUT, patience=60)
-    await morning.misses("4012", MissReason.RANG_OUT, patience=60)
+    await morning.misses("4012", MissReason.RANG_OUT, patience=60, talk=4)  # leaves a message
     await morning.misses("4000", MissReason.SHORT_ABANDON, lines={}, patience=1)
     await morning.behave(p6002="answer,1,30")
     await morning.is_answered("4000")
