@@ -342,7 +342,7 @@ def _user_event(frame: Frame) -> Event | None:
     if topic is None or who is None or not word:
         return None
     at, exact = stamp(frame)
-    code = (frame.headers().get("code") or "")[:16]
+    code = (frame.headers().get("code") or "")[:64]
     return Said(at=at, exact=exact, who=who, topic=topic, word=word[:16], code=code)
 
 
