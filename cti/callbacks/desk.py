@@ -33,6 +33,8 @@ DEEP_EVERY: Final = timedelta(minutes=1)
 NEWEST: Final = timedelta(hours=1)
 LONGEST: Final = timedelta(days=1)
 """No call, and no outage of the database, lasts longer before the call is stored as over."""
+SETTLE: Final = timedelta(seconds=5)
+"""So long after its end all is stored that tells a line test from a customer's call."""
 OWN_LIMIT: Final = 100
 PAGE: Final = 50
 
@@ -110,7 +112,8 @@ class CallbackDesk:
     """Opens, fulfils and ages callbacks, and lets people work on them.
 
     `house` and `people` are asked anew each time. Without `duty` there is no roster, and
-    everybody may take what is free; without `tests` no call is a line test.
+    everybody may take what is free; without `tests` no call is a line test. A missed call is
+    left alone for `settle`.
     """
 
     def __init__(
@@ -124,10 +127,12 @@ class CallbackDesk:
         clock: Clock,
         duty: Duty | None = None,
         tests: Tests | None = None,
+        settle: timedelta = SETTLE,
     ) -> None:
         self.store = store
         self._calls, self._customers, self._duty, self._tests = calls, customers, duty, tests
         self._house, self._people, self.clock = house, people, clock
+        self._settle_for = settle
         self._planned_by: str | None = None
         self._deep_at: datetime | None = None
 
@@ -184,8 +189,9 @@ class CallbackDesk:
         if not deep:
             since = max(since, now - NEWEST)
         missed = await self._calls.missed_since(since)
-        handled = await self.store.handled([miss.call for miss in missed])
-        return [miss for miss in missed if miss.call not in handled]
+        settled = [miss for miss in missed if now - miss.at >= self._settle_for]
+        handled = await self.store.handled([miss.call for miss in settled])
+        return [miss for miss in settled if miss.call not in handled]
 
     async def _open(self, miss: MissedCall, now: datetime) -> None:
         house = self.house

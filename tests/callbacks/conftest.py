@@ -109,7 +109,7 @@ class Story:
         self.customers = CustomerStore(db, self.clock)
         self.desk = self.new_desk()
 
-    def new_desk(self) -> CallbackDesk:
+    def new_desk(self, settle: timedelta = timedelta()) -> CallbackDesk:
         """Another desk on the same database, as after a restart."""
         return CallbackDesk(
             self.store,
@@ -120,6 +120,7 @@ class Story:
             clock=self.clock,
             duty=self.roster,
             tests=self.tests,
+            settle=settle,
         )
 
     async def begins(self) -> None:

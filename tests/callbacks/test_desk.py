@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from cti.callbacks.desk import SETTLE
 from cti.callbacks.rules import Callback, State, WhyNone
 from cti.callbacks.store import callbacks, misses
 from cti.db.audit import audit
@@ -137,6 +138,18 @@ async def test_a_line_test_opens_none(it: Story) -> None:
 
     assert [] == await it.all()
     assert WhyNone.TEST_CALL == (await it.store.of_calls(["m1"]))["m1"].none
+
+
+async def test_a_call_is_left_alone_until_it_is_known_whether_it_was_a_test(it: Story) -> None:
+    desk = it.new_desk(settle=SETTLE)
+    it.misses("m1")
+    await desk.look()
+    it.tests.calls = {"m1"}  # the call by which we dialled ourselves is stored a moment later
+    it.clock.go(SETTLE)
+
+    await desk.look()
+
+    assert [] == await it.all()
 
 
 async def test_a_house_that_never_calls_says_so(it: Story) -> None:
