@@ -284,10 +284,10 @@ class DutyPages:
 
     async def _now(self, _request: web.Request, _person: Person) -> Facts:
         now, today, house = self._clock.now(), self._today(), self._house()
-        duty = await self._store.duty_at(now)
+        duty, around = await self._store.duty_and_roster(now)
         found = [duty.supervisor] if duty.supervisor else []
         on = {one.assignment: one for one in (*duty.agents, *found)}
-        roster = [one for one in await self._store.around(now) if one.counts(now)]
+        roster = [one for one in around if one.counts(now)]
         here = [one for one in roster if one.day == today or one.id in on]
         here.sort(key=lambda one: (one.id not in on, one.starts, self._name(one.person)))
         seats = await self._store.seats(today - timedelta(days=1), today)
