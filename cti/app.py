@@ -38,6 +38,7 @@ from cti.presence.phones import Change
 from cti.presence.routes import WallboardRoom
 from cti.presence.store import PresenceStore
 from cti.presence.watch import Watch
+from cti.reports.routes import ReportsRoom
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
@@ -187,7 +188,15 @@ class App:
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
-        return [WallboardRoom()]
+        return [
+            WallboardRoom(),
+            ReportsRoom(
+                counts=self.calls,
+                people=lambda: self.desk.directory,
+                house=lambda: self.house,
+                clock=self.clock,
+            ),
+        ]
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
