@@ -19,17 +19,18 @@ import structlog
 from aiohttp import web
 
 from cti import settings as settings_file
-from cti import shipped
 from cti.app import App
+from cti.clock import SystemClock
 from cti.customers.rules import Entry, normal
 from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.sole import held
+from cti.demo_house import house_of, open_shop
 from cti.demo_ring import CALLER, TOKEN_FILE, TOKEN_HEADER, URL_FILE, WITHHELD
 from cti.errors import ConfigError, Refused
 from cti.pbx.simulator import Day, Guest, Habit, Line, QueueSetup, Simulator
-from cti.people.rules import Device, Person
+from cti.people.rules import Device, Person, Role
 from cti.people.store import PeopleStore
 from cti.settings import Settings
 
@@ -60,6 +61,8 @@ PEOPLE: Final = (
     Made("1002", "李波 Bo", "agent"),
     Made("1003", "周倩 Qian", "agent"),
     Made("1009", "林静 Lin", "supervisor"),
+    Made("1008", "吴磊 Lei", "supervisor"),
+    Made("1000", "方琳 Fang", "manager"),
 )
 CUSTOMERS: Final = (
     Made(
@@ -145,7 +148,7 @@ def _settings(
 ) -> Settings:
     given: dict[str, object] = {
         "data": data,
-        "house": shipped.houses()["booking"],
+        "house": house_of(data),
         "web": {"host": "127.0.0.1", "port": port},
     }
     if pbx is not None:
@@ -163,11 +166,11 @@ async def _fill(given: Settings) -> list[tuple[Person, str]]:
             devices = [Device(pbx, f"PJSIP/{PHONES[place]}")] if place < len(PHONES) else []
             await _person(people, made, devices)
         await _customers(CustomerStore(db))
-        everybody = {person.number: person for person in await people.list()}
+        known = {person.number: person for person in await people.list()}
+        made_up = [person for made in PEOPLE if (person := known.get(made.number))]
+        await _roster(db, given, made_up)
         return [
-            (person, await people.make_link(person.id, "log_in", LINK_FOR))
-            for made in PEOPLE
-            if (person := everybody.get(made.number))
+            (person, await people.make_link(person.id, "log_in", LINK_FOR)) for person in made_up
         ]
     finally:
         await db.close()
@@ -182,6 +185,13 @@ async def _person(people: PeopleStore, made: Made, devices: Sequence[Device]) ->
             log.warning("demo_person_not_made", number=made.number, why=str(refusal))
     elif devices:
         await people.set_devices(known.id, devices)
+
+
+async def _roster(db: Database, given: Settings, people: Sequence[Person]) -> None:
+    agents = [person for person in people if person.role is Role.AGENT]
+    supervisors = [person for person in people if person.role is Role.SUPERVISOR]
+    if given.house and supervisors:
+        await open_shop(db, SystemClock(), given.house, agents, supervisors)
 
 
 async def _customers(store: CustomerStore) -> None:

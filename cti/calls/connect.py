@@ -65,9 +65,9 @@ def stays_of(leg: Leg) -> list[Stay]:
 
 def talks_of(customers: Sequence[Leg], legs: Sequence[Leg]) -> list[Talk]:
     """Find every talk of a call, in the order of their beginnings."""
-    if not any(leg.steps for leg in legs):
-        return []
     stays = {leg.id: stays_of(leg) for leg in legs if leg.steps}
+    if not stays:
+        return []
     rooms = _rooms(legs, stays)
     halves = {leg.channel: leg for leg in legs if leg.local}
     found: list[Talk] = []
@@ -76,8 +76,10 @@ def talks_of(customers: Sequence[Leg], legs: Sequence[Leg]) -> list[Talk]:
             for leg, began, ended in _reached(stay, rooms, halves, {customer.id}, _DEPTH):
                 if leg not in customers and not leg.channel.startswith(NOBODY):
                     found.append(Talk(customer, leg, began, ended, leg.first))
-    found = _joined_up(found)
-    return sorted(found, key=lambda talk: (talk.began or talk.seen, talk.seen))
+    if len(found) > 1:
+        found = _joined_up(found)
+        found.sort(key=lambda talk: (talk.began or talk.seen, talk.seen))
+    return found
 
 
 def _reached(

@@ -36,6 +36,8 @@ _TOGETHER: Final = timedelta(seconds=2)
 _JITTER: Final = timedelta(milliseconds=5)
 """The PBX's stamps are not strictly rising."""
 _SECOND: Final = timedelta(seconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_NO_TIME: Final = timedelta()
 
 
 @dataclass(slots=True)
@@ -80,9 +82,9 @@ class _Case:
         self.legs = sorted(call.legs.values(), key=lambda leg: leg.born or leg.first)
         phones = [leg for leg in self.legs if not leg.local]
         self.over = call.open_legs == 0 or call.cut
-        self.leaves = sorted(
-            (offer for leg in phones if (offer := self._offer(leg))), key=lambda o: o.began
-        )
+        self.leaves = [offer for leg in phones if (offer := self._offer(leg))]
+        if len(self.leaves) > 1:
+            self.leaves.sort(key=lambda offer: offer.began)
         self.first = self._who_began(phones) or self.legs[0]
         self.direction = self._direction(phones)
         self.offers = [
@@ -93,6 +95,7 @@ class _Case:
         self.connected = False
         self.answered = self._answered_leg()
         self.connected |= self.answered is not None or bool(self.talks)
+        self.visits = self._visits()
 
     def _who_began(self, phones: Sequence[Leg]) -> Leg | None:
         """Find the leg that began the call: the oldest (I6), or by its own Linkedid (I7)."""
@@ -134,9 +137,10 @@ class _Case:
         """Tell whether nobody's call dialled this leg: the first leg of an Originate (R7)."""
         if not leg.begins:
             return False
-        caller = self.call.legs.get(min(leg.begins).caller or "")
-        if min(leg.begins).caller is None:
+        dialler = min(leg.begins).caller
+        if dialler is None:
             return True
+        caller = self.call.legs.get(dialler)
         if caller is None or not caller.channel.endswith(";2"):
             return False
         half = self._half(caller)
@@ -171,20 +175,15 @@ class _Case:
         if not (leg.begins or leg.ends or leg.marks or leg.took or told):
             return None
         # A phone that was told of by another leg has begun no later than it was first seen.
-        began = min([d.when for d in leg.begins] or [leg.born or leg.rang or leg.first])
-        last = max([d.when for d in leg.begins] or [began])
-        ends = sorted(e for e in leg.ends if e.when >= last)
-        end = next((e for e in ends if e.status != "ANSWER"), None)
-        answer = next((e for e in ends if e.status == "ANSWER"), None)
-        if answer and (end is None or answer.when < end.when):
-            end = None
+        begins = [dial.when for dial in leg.begins] or [leg.born or leg.rang or leg.first]
+        began = min(begins)
+        end, answer = _ends(leg, max(begins))
         # Who picks up a colleague's call is up before: his own phone dialled the code.
-        up = leg.took if leg.born_state == 4 else leg.up
-        picked = min([m for m in (up, answer and answer.when) if m], default=None)
-        closed = min([m for m in (end and end.when, leg.gone) if m], default=None)
+        picked = _earlier(leg.took if leg.born_state == 4 else leg.up, answer and answer.when)
+        ended = end and end.when
+        closed = _earlier(ended, leg.gone)
         rang = leg.rang or (began if leg.moved else None)
-        seen = (end and end.when) if leg.lost else closed
-        silent = None if leg.noticed else min([m for m in (picked, seen) if m], default=None)
+        silent = None if leg.noticed else _earlier(picked, ended if leg.lost else closed)
         return Offer(leg, began, end, rang, picked, closed, silent)
 
     def _offer_record(self, offer: Offer) -> OfferRecord:
@@ -333,7 +332,7 @@ class _Case:
 
     def record(self, pbx: str, boot: str, over: bool) -> CallRecord:
         """Put the answers together."""
-        offers = tuple(self._offer_record(offer) for offer in self.offers)
+        offers = tuple([self._offer_record(offer) for offer in self.offers])
         answered = self.connected
         picked = self._picked()
         noticed = any(leg.noticed for leg in self._takers())
@@ -371,11 +370,11 @@ class _Case:
             talk_ms=self._talk_ms(),
             ended_by=self._ended_by(),
             offers=offers,
-            visits=tuple(self._visits()),
+            visits=tuple(self.visits),
             talks=tuple(self._talk_records()),
             queues=self._queues(),
             recordings=self._files(),
-            legs=tuple((leg.id, leg.channel) for leg in self.legs),
+            legs=tuple([(leg.id, leg.channel) for leg in self.legs]),
             approximate=self._approximate(),
             over=over,
             far=self._far(),
@@ -401,7 +400,7 @@ class _Case:
             o.rang and not o.ended and o.picked_at is None and o.outcome is None for o in offers
         ):
             return State.RINGING
-        if any(v.left_at is None for v in self._visits()) or any(not o.ended for o in offers):
+        if any(v.left_at is None for v in self.visits) or any(not o.ended for o in offers):
             return State.WAITING
         return State.TALKING if self.answered else State.MENU
 
@@ -453,17 +452,16 @@ class _Case:
         if self.answered is None:
             return None
         legs = self._takers()
-        picks = [o.picked for o in self.leaves if o.leg in legs and o.picked]
-        began = min([t.began for t in self.talks if t.began], default=None)
+        picks = [o.picked for o in self.leaves if o.picked and o.leg in legs]
         if not picks:
-            return began
-        return min(picks)
+            picks = [talk.began for talk in self.talks if talk.began]
+        return min(picks, default=None)
 
     def _ringing(self, picked: Moment | None) -> tuple[Moment | None, Moment | None]:
         mine = [offer for offer in self._mine() if offer.rang]
         if not mine:
             return None, None
-        start = min(offer.rang for offer in mine if offer.rang)
+        start = min([offer.rang for offer in mine if offer.rang])
         if picked is not None:
             return (start, picked) if start <= picked else (None, None)
         if self.answered is not None:
@@ -494,16 +492,17 @@ class _Case:
 
     def _talk_ms(self) -> int | None:
         """Add up the time in which the customer and any person were in one bridge."""
-        spans = sorted((talk.began, talk.ended) for talk in self.talks if talk.began and talk.ended)
+        spans = sorted([(t.began, t.ended) for t in self.talks if t.began and t.ended])
         if not spans or len(spans) != len(self.talks) or spans[0][0].at is None:
             return None
-        if any(leg.lost and t.ended == leg.gone for t in self.talks for leg in (t.leg, t.customer)):
-            return None
-        total, reach = timedelta(), spans[0][0].order
+        for talk in self.talks:
+            if any(leg.lost and talk.ended == leg.gone for leg in (talk.leg, talk.customer)):
+                return None
+        total, reach = _NO_TIME, spans[0][0].order
         for began, ended in spans:
-            total += max(timedelta(), ended.order - max(began.order, reach))
+            total += max(_NO_TIME, ended.order - max(began.order, reach))
             reach = max(reach, ended.order)
-        return total // timedelta(milliseconds=1)
+        return total // _MILLISECOND
 
     def _talk_records(self) -> Iterator[TalkRecord]:
         for talk in self.talks:
@@ -558,30 +557,34 @@ class _Case:
     def _visits(self) -> list[VisitRecord]:
         found: list[VisitRecord] = []
         for leg in self.legs:
+            if not leg.visits:
+                continue
             open_: dict[str, Moment] = {}
+            abandoned = [visit for visit in leg.visits if visit.kind == "abandoned"]
             for visit in sorted(leg.visits):
                 if visit.kind == "joined":
                     open_[visit.queue] = visit.when
                 elif visit.kind == "left" and visit.queue in open_:
                     joined = open_.pop(visit.queue)
                     gave_up = any(
-                        v.kind == "abandoned"
-                        and v.queue == visit.queue
-                        and joined <= v.when
-                        and v.when <= later(visit.when, _SECOND)
-                        for v in leg.visits
+                        other.queue == visit.queue
+                        and joined <= other.when
+                        and other.when <= later(visit.when, _SECOND)
+                        for other in abandoned
                     )
                     found.append(_visit(visit.queue, joined, visit.when, gave_up))
             found += [_visit(queue, joined, leg.gone, False) for queue, joined in open_.items()]
-        return sorted(found, key=lambda v: (v.joined_at is not None, v.joined_at))
+        if len(found) > 1:
+            found.sort(key=lambda v: (v.joined_at is not None, v.joined_at))
+        return found
 
     def _queues(self) -> tuple[str, ...]:
-        visits = sorted(v for leg in self.legs for v in leg.visits)
-        return tuple(dict.fromkeys(v.queue for v in visits))
+        visits = [visit for leg in self.legs for visit in leg.visits]
+        return tuple(dict.fromkeys([visit.queue for visit in sorted(visits)]))
 
     def _files(self) -> tuple[str, ...]:
-        files = sorted(file for leg in self.legs for file in leg.files)
-        return tuple(dict.fromkeys(name for _, name in files))
+        files = [file for leg in self.legs for file in leg.files]
+        return tuple(dict.fromkeys([name for _, name in sorted(files)]))
 
     def _approximate(self) -> bool:
         call = self.call
@@ -633,6 +636,24 @@ class _Case:
         )
 
 
+def _ends(leg: Leg, last: Moment) -> tuple[DialEnd | None, DialEnd | None]:
+    """Find how the last dialling of a leg ended: in vain, or with an answer."""
+    end: DialEnd | None = None
+    for one in sorted(leg.ends):
+        if one.when < last:
+            continue
+        if one.status == "ANSWER":
+            return end, one
+        end = end or one
+    return end, None
+
+
+def _earlier(one: Moment | None, two: Moment | None) -> Moment | None:
+    if one is None or two is None:
+        return one or two
+    return two if two < one else one
+
+
 def _visit(queue: str, joined: Moment, left: Moment | None, abandoned: bool) -> VisitRecord:
     return VisitRecord(
         queue=queue, joined_at=joined.at, left_at=left.at if left else None, abandoned=abandoned
@@ -649,4 +670,4 @@ def _ms(start: Moment | None, end: Moment | None) -> int | None:
     """Give whole milliseconds between two moments, rounded down; None if either is unknown."""
     if start is None or end is None or start.at is None or end.at is None:
         return None
-    return max(end.order - start.order, timedelta()) // timedelta(milliseconds=1)
+    return max(end.order - start.order, _NO_TIME) // _MILLISECOND

@@ -715,8 +715,9 @@ class CallStore:
     async def is_test(self, call: str) -> bool:
         """Tell whether a call that is over is a line test's: never a missed call (LINE-07).
 
-        So it is if our part of the dialplan said so, or if it came while a test call of ours was
-        out and went as that went: the word was missed, or that part is not at the entry.
+        So it is if our part of the dialplan said so; or if nobody answered it, and it came in at
+        the entry of a test call of ours while that was out, and went as that went: the word was
+        missed, or that part is not at the entry.
         """
         async with self._db.read() as conn:
             row = (await conn.execute(select(calls).where(calls.c.id == call))).first()
@@ -724,14 +725,17 @@ class CallStore:
                 return row is not None
             if row.direction != Direction.INBOUND or row.ended_at is None:
                 return False
-            out = select(calls.c.id).where(
-                calls.c.purpose == LINE_TEST,
-                calls.c.pbx == row.pbx,
-                calls.c.direction != Direction.INBOUND,
-                calls.c.seen_at.between(row.seen_at - LONGEST_TEST, row.seen_at),
-                calls.c.ended_at.between(row.ended_at - TOGETHER, row.ended_at + TOGETHER),
+            found = await conn.scalars(
+                select(calls.c.said).where(
+                    calls.c.purpose == LINE_TEST,
+                    calls.c.pbx == row.pbx,
+                    calls.c.direction != Direction.INBOUND,
+                    calls.c.seen_at.between(row.seen_at - LONGEST_TEST, row.seen_at),
+                    calls.c.ended_at.between(row.ended_at - TOGETHER, row.ended_at + TOGETHER),
+                )
             )
-            return (await conn.scalar(out.limit(1))) is not None
+            missed = row.outcome == Outcome.MISSED
+            return missed and any(_entry(said) == row.dialled for said in found)
 
     async def mark_test(self, out: str) -> None:
         """Let the calls that came of a test call of ours be tests too, as `is_test` knows them."""
@@ -744,9 +748,10 @@ class CallStore:
                 .where(
                     calls.c.pbx == own.pbx,
                     calls.c.direction == Direction.INBOUND,
+                    calls.c.outcome == Outcome.MISSED,
+                    calls.c.dialled == _entry(own.said),
                     calls.c.seen_at.between(own.seen_at, own.ended_at),
                     calls.c.ended_at.between(own.ended_at - TOGETHER, own.ended_at + TOGETHER),
-                    calls.c.over.is_(True),
                 )
                 .values(purpose=LINE_TEST)
             )
@@ -790,6 +795,11 @@ class CallStore:
 
 def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
     return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
+
+
+def _entry(said: Sequence[Sequence[str]]) -> str:
+    """Give the entry at which a test call of ours must come in."""
+    return next((c for t, w, c in said if (t, w) == (LINE_TEST, "out")), "")
 
 
 def _code(said: Iterable[SaidRecord]) -> str | None:

@@ -164,19 +164,17 @@ def _without_supervisor(
 
 
 def _without_relief(roster: Sequence[Assignment], week: date) -> Iterator[Gap]:
-    told = set[tuple[date, str, str]]()
-    for one in roster:
-        key = (one.day, one.shift, one.department)
-        if not one.relieved_by or one.supervises or key in told or monday(one.day) != week:
-            continue
+    """Look once at each shift of each day: all of its people end at the same time."""
+    agents = [one for one in roster if not one.supervises]
+    shifts = {(one.day, one.shift, one.department): one for one in agents if one.relieved_by}
+    for one in shifts.values():
         reliefs = (
             other
-            for other in roster
-            if other.shift == one.relieved_by and not other.supervises
-            if serves(other, one.department) and other.starts <= one.ends < other.ends
+            for other in agents
+            if other.shift == one.relieved_by and other.starts <= one.ends < other.ends
+            if serves(other, one.department)
         )
-        if not any(reliefs):
-            told.add(key)
+        if monday(one.day) == week and not any(reliefs):
             yield Gap(
                 lack=Lack.RELIEF,
                 department=one.department,

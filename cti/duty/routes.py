@@ -57,6 +57,10 @@ class Said:
         """Read a day. Raises `Refused` (duty_bad_input)."""
         return read_day(self[name])
 
+    def week(self) -> date:
+        """Read which week is meant. Raises `Refused` (duty_bad_input)."""
+        return plan.monday(self.day("week"))
+
     def number(self, name: str) -> int:
         """Read a whole number. Raises `Refused` (duty_bad_input)."""
         text = self[name].strip()
@@ -210,11 +214,8 @@ class DutyPages:
                 "remove": (lambda by, said: store.remove(by, said.picks()), "duty_removed"),
                 "keep": (lambda by, said: store.keep(by, said.picks()), "duty_kept"),
                 "move": (move, "duty_moved"),
-                "copy": (lambda by, said: store.copy_week(by, said.day("week")), "duty_copied"),
-                "publish": (
-                    lambda by, said: store.publish(by, plan.monday(said.day("week"))),
-                    "duty_published",
-                ),
+                "copy": (lambda by, said: store.copy_week(by, said.week()), "duty_copied"),
+                "publish": (lambda by, said: store.publish(by, said.week()), "duty_published"),
             },
             keep=("week",),
         )
@@ -290,7 +291,6 @@ class DutyPages:
         here = [one for one in roster if one.day == today or one.id in on]
         here.sort(key=lambda one: (one.id not in on, one.starts, self._name(one.person)))
         seats = await self._store.seats(today - timedelta(days=1), today)
-        cleaners = [one.person for one in here if one.shift == house.shifts.cleaning_daily]
         return {
             "duty": duty,
             "on": on,
@@ -303,7 +303,7 @@ class DutyPages:
                 if one.state is HandoverState.OFFERED
             ],
             "seats": seats,
-            "cleaner": rules.turn(today, cleaners),
+            "cleaner": rules.cleaner(roster, today, house.shifts.cleaning_daily, now),
             "big_clean": WEEKDAYS[today.weekday()] == house.shifts.cleaning_weekly,
             "workers": self._workers(),
             "kinds": self._kinds(),
@@ -458,23 +458,20 @@ class DutyPages:
         return {
             "shift": shift,
             "state": states[shift.id] if shift else None,
+            "states": states,
             "present": any(one.present(now) for one in here),
+            "may_clock_in": _may_clock_in(mine, now),
             "hands": hands[0] if hands else None,
             "offers": offers,
             "checklists": rules.CHECKLISTS,
             "checked": await self._store.checked(shift.id) if shift else {},
             "seat": bool(shift and shift.id in await self._store.seats(shift.day, shift.day)),
-            "cleans": bool(shift and self._cleans(person, shift, roster)),
+            "cleans": bool(
+                shift
+                and shift.shift == house.shifts.cleaning_daily
+                and rules.cleaner(roster, shift.day, shift.shift, now) == person.id
+            ),
         }
-
-    def _cleans(self, person: Person, shift: Assignment, roster: Sequence[Assignment]) -> bool:
-        daily, now = self._house().shifts.cleaning_daily, self._clock.now()
-        there = [
-            one.person
-            for one in roster
-            if one.day == shift.day and one.shift == daily and one.counts(now)
-        ]
-        return shift.shift == daily and rules.turn(shift.day, there) == person.id
 
     async def _swaps(self, person: Person) -> list[tuple[requests.Swap, SwapState]]:
         now = self._clock.now()
@@ -487,6 +484,14 @@ class DutyPages:
 
 _MIDNIGHT: Final = datetime.min.time()
 _ON: Final = (DutyState.PLANNED, DutyState.STARTED, DutyState.HANDING_OVER)
+
+
+def _may_clock_in(mine: Sequence[Assignment], now: datetime) -> bool:
+    try:
+        rules.to_clock_in(mine, now)
+    except Refused:
+        return False
+    return True
 
 
 def _asked(one: Away) -> bool:

@@ -305,12 +305,15 @@ class Attendance:
 
 
 def attendance(one: Assignment, at: datetime) -> Attendance:
-    """Tell late, early and absent from roster and clock, as known at an instant."""
+    """Tell late, early and absent from roster and clock, as known at an instant.
+
+    Who has not come yet is late by what has passed, and absent from the planned end on.
+    """
     if not one.counts(at) or one.excused(at):
         return Attendance()
-    if one.clock_in is None:
-        return Attendance(absent=at >= one.ends)
-    late = one.clock_in - one.starts
+    if one.clock_in is None and at >= one.ends:
+        return Attendance(absent=True)
+    late = (one.clock_in or at) - one.starts
     early = one.ends - one.clock_out if one.clock_out else timedelta()
     nothing = timedelta()
     return Attendance(
@@ -409,6 +412,19 @@ def turn(day: date, people: Collection[str]) -> str | None:
     """Tell whose turn it is on a day, by turns among those who are there (SHIFT-17)."""
     names = sorted(set(people))
     return names[day.toordinal() % len(names)] if names else None
+
+
+def cleaner(roster: Iterable[Assignment], day: date, shift: str, at: datetime) -> str | None:
+    """Tell which agent of a day's shift cleans: by turns among those who are planned for it."""
+    there = (one for one in roster if one.counts(at) and not one.excused(at))
+    return turn(
+        day,
+        {
+            one.person
+            for one in there
+            if (one.day, one.shift) == (day, shift) and not one.supervises
+        },
+    )
 
 
 CHECKLISTS: Final[Mapping[str, tuple[str, ...]]] = {

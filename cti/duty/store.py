@@ -983,10 +983,12 @@ class DutyStore:
         """Read assignments, each with the state that it has now beside the others that are read."""
         wanted = select(assignments).where(*conditions)
         rows = await conn.execute(wanted.order_by(assignments.c.starts, assignments.c.id))
-        found, now = [_assignment(row) for row in rows], self._clock.now()
-        stay = self._stay
+        found, now, stay = [_assignment(row) for row in rows], self._clock.now(), self._stay
         states = [rules.seen(one, found, now, stay=stay) or DutyState.PLANNED for one in found]
-        return [replace(one, state=state) for one, state in zip(found, states, strict=True)]
+        return [
+            one if one.state is state else replace(one, state=state)
+            for one, state in zip(found, states, strict=True)
+        ]
 
     async def _picked(self, deed: Deed, picks: Sequence[Pick]) -> list[Assignment]:
         if not picks:
@@ -1040,7 +1042,7 @@ class DutyStore:
 
     async def _free(self, deed: Deed, one: Assignment) -> None:
         """Refuse a second shift at the same time (duty_overlap)."""
-        near = await self._around(deed.conn, one.starts, one.ends)
+        near = await self._around(deed.conn, one.starts, one.ends, {one.person})
         others = [each for each in near if not each.excused(deed.at)]
         if plan.overlapping(others, one.person, one.starts, one.ends, but={one.id}):
             raise Refused("duty_overlap", "this person has another shift at that time")
@@ -1061,7 +1063,7 @@ class DutyStore:
             for person in (first.person, back.person)
         ]
         ends = (min(first.starts, back.starts), max(first.ends, back.ends))
-        roster = await self._around(deed.conn, *ends)
+        roster = await self._around(deed.conn, *ends, {first.person, back.person})
         requests.check_swap(first, back, deed.at, self._house(), counted=counted, roster=roster)
 
     async def _exchange(self, deed: Deed, swap: Swap) -> None:

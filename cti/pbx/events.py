@@ -224,8 +224,8 @@ class Said(Heard):
     """Our own part of the dialplan spoke on a channel (`config/asterisk/extensions.conf`).
 
     `topic` dial: the guard, `word` is dial, duplicate or refused. `topic` line_test: `word` is
-    out (this is our test call), heard or silent (what came back to it), arrived (a test call
-    came in here, with this `code`).
+    out (this is our test call, to come in at the entry `code`), heard or silent (what came back
+    to it), arrived (a test call came in here, with this `code`).
     """
 
     who: Sight

@@ -289,7 +289,7 @@ def _user_event(at: datetime | None, exact: bool, told: Told) -> Event | None:
     topic = _OUR_TOPICS.get(name)
     if topic is None or who is None or not word:
         return None
-    return Said(at=at, exact=exact, who=who, topic=topic, word=word[:16], code=(code or "")[:16])
+    return Said(at=at, exact=exact, who=who, topic=topic, word=word[:16], code=(code or "")[:64])
 
 
 def _hangup_request(*, soft: bool) -> Tell:

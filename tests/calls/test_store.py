@@ -512,7 +512,7 @@ async def test_a_thousand_calls_fit_into_one_transaction(db: Database) -> None:
     assert len(await rows(db, legs)) == 2000
 
 
-def tested(call: str, *words: tuple[str, str], **facts: Any) -> CallRecord:
+def said_of(call: str, *words: tuple[str, str], **facts: Any) -> CallRecord:
     """A call in which our part of the dialplan spoke."""
     said = tuple(SaidRecord(topic="line_test", word=w, code=c, at=at(1)) for w, c in words)
     return missed(call, said=said, **facts)
@@ -523,7 +523,7 @@ def out_call(call: str = "out", **facts: Any) -> CallRecord:
     far = replace(missed("x").offers[0], picked_at=at(2), outcome=OfferOutcome.CALLER_GAVE_UP)
     legs = (("cti-1", "Local/1;1"),)
     given: dict[str, Any] = {"direction": Direction.OUTBOUND, "far": far, "legs": legs} | facts
-    return tested(call, ("out", ""), ("heard", ""), **given)
+    return said_of(call, ("out", "4001"), ("heard", ""), **given)
 
 
 async def test_what_became_of_a_channel_that_we_dialled_is_known_when_it_is_over(
@@ -542,7 +542,7 @@ async def test_what_became_of_a_channel_that_we_dialled_is_known_when_it_is_over
 async def test_a_line_test_is_no_missed_call(db: Database) -> None:
     store = CallStore(db)
     others = (missed("c", ended_at=at(30)), out_call())
-    await keep(db, batch(tested("in", ("arrived", "483920")), *others))
+    await keep(db, batch(said_of("in", ("arrived", "483920")), *others))
 
     assert [True, False, True] == [await store.is_test(one) for one in ("in", "c", "out")]
     assert not await store.is_test("nothing")
@@ -558,9 +558,12 @@ async def test_what_came_and_went_with_a_test_call_is_one_too_though_the_word_wa
     store = CallStore(db)
     out = out_call(began=at(-5), ended_at=at(9.4))
     other = missed("other", ended_at=at(20))
-    await keep(db, batch(out, missed("in"), other, missed("before", began=at(-6))))
+    before, elsewhere = missed("before", began=at(-6)), missed("elsewhere", dialled="4002")
+    served = answered("served", dialled="4001")
+    await keep(db, batch(out, missed("in"), other, before, elsewhere, served))
 
-    assert [True, False, False] == [await store.is_test(one) for one in ("in", "other", "before")]
+    calls_ = ("in", "other", "before", "elsewhere", "served")
+    assert [True, *[False] * 4] == [await store.is_test(one) for one in calls_]
 
     await store.mark_test("out")
 
@@ -570,7 +573,7 @@ async def test_what_came_and_went_with_a_test_call_is_one_too_though_the_word_wa
 
 async def test_calls_at_an_entry_are_counted_without_tests(db: Database) -> None:
     store = CallStore(db)
-    await keep(db, batch(missed("a"), tested("in", ("arrived", "1")), missed("b", began=at(60))))
+    await keep(db, batch(missed("a"), said_of("in", ("arrived", "1")), missed("b", began=at(60))))
 
     spans = [(at(-1), at(1)), (at(1), at(61)), (at(61), at(90))]
     assert [1, 1, 0] == await store.came_in("4001", spans)

@@ -245,7 +245,8 @@ def test_a_single_agent_is_the_own_supervisor() -> None:
 @pytest.mark.parametrize(
     ("one", "clock", "said"),
     [
-        (on(MAY, "early"), "17:14", Attendance()),
+        (on(MAY, "early"), "08:15", Attendance()),
+        (on(MAY, "early"), "09:15", Attendance(late=timedelta(hours=1))),
         (on(MAY, "early"), "17:15", Attendance(absent=True)),
         (on(MAY, "early", came="08:15"), "09:00", Attendance()),
         (on(MAY, "early", came="08:22"), "09:00", Attendance(late=timedelta(minutes=7))),
@@ -335,6 +336,18 @@ def test_turns_go_round_among_those_who_are_there() -> None:
 
     assert {"a", "b", "c"} == {rules.turn(day, ["c", "a", "b"]) for day in week}
     assert rules.turn(DAY, []) is None
+
+
+def test_the_late_shift_cleans_without_supervisors_and_who_is_on_leave() -> None:
+    roster = [
+        on(MAY, "late"),
+        on(BO, "late", excused_from=local("08:00")),
+        on(LIN, "late"),
+        on(CHEN, "early"),
+    ]
+
+    assert MAY.id == rules.cleaner(roster, DAY, "late", local("14:00"))
+    assert rules.cleaner(roster, DAY, "", local("14:00")) is None
 
 
 # -- V12
