@@ -8,6 +8,7 @@ it is over.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Executable,
     ForeignKey,
     Index,
     Integer,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -222,6 +225,14 @@ epoch: Final = Table("outbox_epoch", metadata, Column("id", _ID, primary_key=Tru
 """One row: names this numbering, so that a screen sees when the database is another."""
 
 
+_FORGET: Final = {
+    table: delete(table).where(table.c.call == bindparam("over"))
+    for table in (offers, visits, talks)
+}
+_INSERT: Final = {table: insert(table) for table in _FORGET}
+_NUMBER: Final = insert(outbox).returning(outbox.c.seq, sort_by_parameter_order=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
     """One call as it must be kept. `evidence` is for a call that still lives."""
@@ -336,24 +347,21 @@ class CallStore:
     async def _keep_parts(self, conn: AsyncConnection, done: Sequence[Keeping]) -> None:
         if not done:
             return
-        ids = [keeping.record.id for keeping in done]
-        for table in (offers, visits, talks):
-            await conn.execute(delete(table).where(table.c.call.in_(ids)))
+        ids = [{"over": keeping.record.id} for keeping in done]
         rows: dict[Table, list[dict[str, Any]]] = {offers: [], visits: [], talks: []}
         for keeping in done:
             _part_rows(keeping, rows)
         for table, some in rows.items():
+            await conn.execute(_FORGET[table], ids)
             if some:
-                await conn.execute(insert(table), some)
+                await conn.execute(_INSERT[table], some)
         await _upsert(conn, legs, [row for keeping in done for row in _leg_rows(keeping.record)])
 
     async def _tell(self, conn: AsyncConnection, tell: Sequence[tuple[datetime, str, str]]) -> Told:
         if not tell:
             return []
         rows = [{"at": at, "audience": who, "call": call} for at, who, call in tell]
-        found = await conn.execute(
-            insert(outbox).returning(outbox.c.seq, sort_by_parameter_order=True), rows
-        )
+        found = await conn.execute(_NUMBER, rows)
         return [(seq, who, call) for seq, (_, who, call) in zip(found.scalars(), tell, strict=True)]
 
     async def forget_told(self, before: datetime) -> None:
@@ -816,20 +824,6 @@ class CallStore:
             )
             return found
 
-
-def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
-    return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
-
-
-def _entry(said: Sequence[Sequence[str]]) -> str:
-    """Give the entry at which a test call of ours must come in."""
-    return next((c for t, w, c in said if (t, w) == (LINE_TEST, "out")), "")
-
-
-def _code(said: Iterable[SaidRecord]) -> str | None:
-    return next(
-        (one.code for one in said if one.topic == LINE_TEST and one.word == "arrived"), None
-
     async def tally(
         self, wanted: Wanted, parts: Collection[Part], *, standard: int, late: int
     ) -> list[Tally]:
@@ -904,6 +898,21 @@ def _code(said: Iterable[SaidRecord]) -> str | None:
         ]
 
 
+def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
+    return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
+
+
+def _entry(said: Sequence[Sequence[str]]) -> str:
+    """Give the entry at which a test call of ours must come in."""
+    return next((c for t, w, c in said if (t, w) == (LINE_TEST, "out")), "")
+
+
+def _code(said: Iterable[SaidRecord]) -> str | None:
+    return next(
+        (one.code for one in said if one.topic == LINE_TEST and one.word == "arrived"), None
+    )
+
+
 def _wanted(wanted: Wanted) -> list[ColumnElement[bool]]:
     """Ask for the calls of a report, in the order of their index."""
     terms = [
@@ -963,18 +972,22 @@ def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows, or bring those that are there up to date, by primary key."""
-    if not rows:
-        return
+    if rows:
+        await conn.execute(_upserting(table, tuple(rows[0]), conn.dialect.name), rows)
+
+
+@cache
+def _upserting(table: Table, names: tuple[str, ...], dialect: str) -> Executable:
+    """Make the statement of `_upsert`, once: making it costs more than running it."""
     keys = [column.name for column in table.primary_key]
-    others = [name for name in rows[0] if name not in keys]
-    if conn.dialect.name == "sqlite":
+    others = [name for name in names if name not in keys]
+    if dialect == "sqlite":
         lite = sqlite.insert(table)
         set_ = {name: _newer(table, name, lite.excluded[name]) for name in others}
-        await conn.execute(lite.on_conflict_do_update(index_elements=keys, set_=set_), rows)
-    else:
-        post = postgresql.insert(table)
-        set_ = {name: _newer(table, name, post.excluded[name]) for name in others}
-        await conn.execute(post.on_conflict_do_update(index_elements=keys, set_=set_), rows)
+        return lite.on_conflict_do_update(index_elements=keys, set_=set_)
+    post = postgresql.insert(table)
+    set_ = {name: _newer(table, name, post.excluded[name]) for name in others}
+    return post.on_conflict_do_update(index_elements=keys, set_=set_)
 
 
 def _newer(table: Table, name: str, given: Any) -> Any:
@@ -1026,7 +1039,6 @@ def _call_row(keeping: Keeping) -> dict[str, Any]:
         "far_outcome": record.far and record.far.outcome and record.far.outcome.value,
         "far_picked_at": record.far and record.far.picked_at,
         "said": [[one.topic, one.word, one.code] for one in record.said] or None,
-
         "slot": _slot(began)
         if (began := record.began or record.seen_at) and record.purpose is None
         else None,
