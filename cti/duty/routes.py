@@ -47,7 +47,7 @@ class Said:
     many: Callable[[str], Sequence[Any]]
 
     def __getitem__(self, name: str) -> str:
-        return str(self.form.get(name, ""))
+        return str(self.form.get(name, "")).replace("\0", "")
 
     def yes(self) -> bool:
         """Tell whether the answer is yes."""
@@ -72,7 +72,7 @@ class Said:
         """Read which assignments were ticked, each as it stood then."""
         found = list[Pick]()
         for text in self.many("pick"):
-            key, _, version = str(text).rpartition(".")
+            key, _, version = str(text).replace("\0", "").rpartition(".")
             if not version.isascii() or not version.isdigit():
                 raise Refused("duty_bad_input", "no such choice")
             found.append(Pick(key, int(version)))

@@ -757,13 +757,14 @@ class DutyStore:
         Raises `Refused`: duty_no_shift, duty_no_relief, duty_too_early, duty_too_long,
         duty_decided.
         """
+        notes, open_items = requests.cleaned(notes), requests.cleaned(open_items)
         for text in (notes, open_items):
             if len(text) > NOTES_LIMIT:
                 raise Refused("duty_too_long", f"at most {NOTES_LIMIT}", limit=NOTES_LIMIT)
         async with self._deed(by) as deed:
             one = self._outgoing(await self._own(deed), deed.at)
             rules.check_offer(one, deed.at, self._house().shifts.arrive_before)
-            await self._offer(deed, one, notes.strip(), open_items.strip())
+            await self._offer(deed, one, notes, open_items)
             await deed.set(one, offered_at=one.offered_at or deed.at)
             await deed.changed()
             await deed.note("duty_offer", f"duty:{one.id}", after={"open_items": open_items})
@@ -815,7 +816,7 @@ class DutyStore:
 
     async def post(self, by: By, title: str, body: str) -> None:
         """Tell everybody something. Raises `Refused` (duty_reason_missing, duty_too_long)."""
-        title, body = title.strip(), body.strip()
+        title, body = requests.cleaned(title).replace("\n", " "), requests.cleaned(body)
         if not title or not body:
             raise Refused("duty_reason_missing", "a notice has a title and a text")
         if len(title) > TITLE_LIMIT or len(body) > BODY_LIMIT:
