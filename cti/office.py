@@ -37,6 +37,7 @@ from cti.policy.routes import PolicyRoom
 from cti.presence.routes import WallboardRoom
 from cti.presence.states import Interval, joined
 from cti.presence.store import PresenceStore
+from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.web.rooms import Room
 
@@ -122,7 +123,7 @@ class Office:
         house: Callable[[], House],
     ) -> None:
         self._clock, self._house, self._desk, self._policy = clock, house, desk, policy
-        self._customers = customers
+        self._customers, self._calls = customers, calls
         self.exchanges: dict[str, Exchange] = {}
         """Each PBX by name, as soon as it is built."""
         self.duty = DutyStore(db, clock, house=house, people=self._people)
@@ -191,6 +192,12 @@ class Office:
                 self.line_desk,
                 self.dialer.store,
                 who=lambda person: self._people().by_id(person),
+                clock=self._clock,
+            ),
+            ReportsRoom(
+                counts=self._calls,
+                people=self._people,
+                house=self._house,
                 clock=self._clock,
             ),
             PolicyRoom(self._policy, self._clock, self._name_of),

@@ -5,9 +5,10 @@ one row with its evidence, so that a new process can go on with it; its parts ar
 it is over.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Executable,
     ForeignKey,
     Index,
     Integer,
@@ -23,10 +25,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
+    bindparam,
     case,
     delete,
+    exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -47,6 +53,7 @@ from cti.calls.record import (
     SaidRecord,
     WholeCall,
 )
+from cti.calls.tally import SLOT_S, MissedLine, Part, Tally, Wanted
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
 from cti.log import clean
@@ -103,14 +110,33 @@ calls: Final = Table(
     Column("said", JSON),
     Column("far_outcome", String(32)),
     Column("far_picked_at", Instant),
+    Column("slot", Integer),
     Index("ix_calls_live", "over"),
     Index("ix_calls_outcome_seen_at", "outcome", "seen_at"),
+    Index(
+        "ix_calls_reports",
+        "direction",
+        "over",
+        "merged_into",
+        "slot",
+        "outcome",
+        "person",
+        "seen_at",
+        "rings",
+        "ring_ms",
+        "wait_ms",
+        "reason",
+        "dialled",
+        "id",
+    ),
 )
 """One row per call. `caller` and `caller_name` are cleaned, `raw` is what was sent where it
 differs (escaped, bounded); `number` is the customer's in its normal form; `house` the version
 of the rules by which the call was judged; `purpose` why we made the call ourselves, and `said`
 what our part of the dialplan said in it, as [topic, word, code]; `far` is the customer's phone
-in an outbound call."""
+in an outbound call. `slot` is the number of the five minutes in which it began: in the order of
+`ix_calls_reports`, which has all that a report counts, calls come by time without being sorted.
+A line test has none: no report counts it."""
 
 offers: Final = Table(
     "offers",
@@ -137,6 +163,7 @@ visits: Final = Table(
     Column("joined_at", Instant),
     Column("left_at", Instant),
     Column("abandoned", Boolean, nullable=False),
+    Index("ix_queue_visits_queue", "queue", "call"),
 )
 
 talks: Final = Table(
@@ -196,6 +223,14 @@ outbox: Final = Table(
 
 epoch: Final = Table("outbox_epoch", metadata, Column("id", _ID, primary_key=True))
 """One row: names this numbering, so that a screen sees when the database is another."""
+
+
+_FORGET: Final = {
+    table: delete(table).where(table.c.call == bindparam("over"))
+    for table in (offers, visits, talks)
+}
+_INSERT: Final = {table: insert(table) for table in _FORGET}
+_NUMBER: Final = insert(outbox).returning(outbox.c.seq, sort_by_parameter_order=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,24 +347,21 @@ class CallStore:
     async def _keep_parts(self, conn: AsyncConnection, done: Sequence[Keeping]) -> None:
         if not done:
             return
-        ids = [keeping.record.id for keeping in done]
-        for table in (offers, visits, talks):
-            await conn.execute(delete(table).where(table.c.call.in_(ids)))
+        ids = [{"over": keeping.record.id} for keeping in done]
         rows: dict[Table, list[dict[str, Any]]] = {offers: [], visits: [], talks: []}
         for keeping in done:
             _part_rows(keeping, rows)
         for table, some in rows.items():
+            await conn.execute(_FORGET[table], ids)
             if some:
-                await conn.execute(insert(table), some)
+                await conn.execute(_INSERT[table], some)
         await _upsert(conn, legs, [row for keeping in done for row in _leg_rows(keeping.record)])
 
     async def _tell(self, conn: AsyncConnection, tell: Sequence[tuple[datetime, str, str]]) -> Told:
         if not tell:
             return []
         rows = [{"at": at, "audience": who, "call": call} for at, who, call in tell]
-        found = await conn.execute(
-            insert(outbox).returning(outbox.c.seq, sort_by_parameter_order=True), rows
-        )
+        found = await conn.execute(_NUMBER, rows)
         return [(seq, who, call) for seq, (_, who, call) in zip(found.scalars(), tell, strict=True)]
 
     async def forget_told(self, before: datetime) -> None:
@@ -753,7 +785,7 @@ class CallStore:
                     calls.c.seen_at.between(own.seen_at, own.ended_at),
                     calls.c.ended_at.between(own.ended_at - TOGETHER, own.ended_at + TOGETHER),
                 )
-                .values(purpose=LINE_TEST)
+                .values(purpose=LINE_TEST, slot=None)
             )
 
     async def came_in(self, entry: str, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
@@ -792,6 +824,79 @@ class CallStore:
             )
             return found
 
+    async def tally(
+        self, wanted: Wanted, parts: Collection[Part], *, standard: int, late: int
+    ) -> list[Tally]:
+        """Count inbound calls that are over, apart by `parts`.
+
+        `standard` and `late` are the ring counts of the house's standard and of an apology.
+        """
+        source: Any = calls
+        if "rung" in parts:
+            source = (
+                select(calls, offers.c.person.label("rung"))
+                .join(offers, offers.c.call == calls.c.id)
+                .where(*_wanted(wanted), offers.c.rang_at.is_not(None))
+                .with_only_columns(
+                    *(calls.c[name] for name in _COUNTED), offers.c.person.label("rung")
+                )
+                .distinct()
+                .subquery()
+            )
+        of = source.c
+        kinds = [of[part] for part in parts]
+        asked = select(
+            *kinds,
+            func.count().label("calls"),
+            func.count(of.rings).label("known"),
+            _sum(case((of.rings <= standard, 1), else_=0)).label("within"),
+            _sum(case((of.rings >= late, 1), else_=0)).label("late"),
+            _sum(of.ring_ms).label("ring_ms"),
+            _sum(of.wait_ms).label("wait_ms"),
+        )
+        if source is calls:
+            asked = asked.where(*_wanted(wanted))
+        async with self._db.read() as conn:
+            found = await conn.execute(asked.group_by(*kinds))
+            return [_tally(row._mapping) for row in found]
+
+    async def missed(
+        self, wanted: Wanted, limit: int, before: tuple[datetime, str] | None = None
+    ) -> list[MissedLine]:
+        """List missed calls, newest first; `before` is (instant, id) of the last one known."""
+        terms = _wanted(replace(wanted, outcome=Outcome.MISSED))
+        if before is not None:
+            at, call = before
+            terms.append(or_(calls.c.seen_at < at, and_(calls.c.seen_at == at, calls.c.id < call)))
+        order = (calls.c.slot.desc(), calls.c.seen_at.desc(), calls.c.id.desc())
+        async with self._db.read() as conn:
+            asked = select(calls).where(*terms).order_by(*order).limit(limit)
+            rows = (await conn.execute(asked)).all()
+            rung: dict[str, list[str]] = {row.id: [] for row in rows}
+            for start in range(0, len(rows), 500):
+                some = [row.id for row in rows[start : start + 500]]
+                asked_parts = select(offers).where(
+                    offers.c.call.in_(some), offers.c.rang_at.is_not(None)
+                )
+                for part in await conn.execute(asked_parts.order_by(offers.c.n)):
+                    if (who := part.person or part.agent) not in rung[part.call]:
+                        rung[part.call].append(who)
+        return [
+            MissedLine(
+                call=row.id,
+                at=row.seen_at,
+                number=row.number,
+                caller=row.caller,
+                line=row.dialled,
+                queues=row.queues,
+                reason=row.reason,
+                rings=row.rings,
+                wait_ms=row.wait_ms,
+                rung=rung[row.id],
+            )
+            for row in rows
+        ]
+
 
 def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
     return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
@@ -808,6 +913,58 @@ def _code(said: Iterable[SaidRecord]) -> str | None:
     )
 
 
+def _wanted(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """Ask for the calls of a report, in the order of their index."""
+    terms = [
+        calls.c.direction == "inbound",
+        calls.c.over.is_(True),
+        calls.c.merged_into.is_(None),
+        calls.c.slot >= _slot(wanted.began),
+        calls.c.slot <= _slot(wanted.ended),
+        calls.c.seen_at >= wanted.began,
+        calls.c.seen_at < wanted.ended,
+    ]
+    if wanted.outcome is not None:
+        terms.append(calls.c.outcome == wanted.outcome.value)
+    if wanted.person is not None:
+        terms.append(calls.c.person == wanted.person)
+    if wanted.reason is not None:
+        terms.append(calls.c.reason == wanted.reason)
+    if wanted.rung is not None:
+        rang = (offers.c.person == wanted.rung) & offers.c.rang_at.is_not(None)
+        terms.append(exists().where(offers.c.call == calls.c.id, rang))
+    if wanted.where is not None:
+        queued = exists().where(visits.c.queue == wanted.where, visits.c.call == calls.c.id)
+        terms.append(or_(calls.c.dialled == wanted.where, queued))
+    return terms
+
+
+def _slot(at: datetime) -> int:
+    return int(at.timestamp()) // SLOT_S
+
+
+def _sum(column: Any) -> Any:
+    return func.coalesce(func.sum(column), 0)
+
+
+_COUNTED: Final = ("id", "rings", "ring_ms", "wait_ms")
+
+
+def _tally(row: Mapping[Any, Any]) -> Tally:
+    slot = row.get("slot")
+    return Tally(
+        person=row.get("person") or row.get("rung"),
+        reason=row.get("reason"),
+        at=None if slot is None else datetime.fromtimestamp(slot * SLOT_S, UTC),
+        calls=row["calls"],
+        known=row["known"],
+        within=int(row["within"]),
+        late=int(row["late"]),
+        ring_ms=int(row["ring_ms"]),
+        wait_ms=int(row["wait_ms"]),
+    )
+
+
 def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
     """Ask for the parts of calls of a span."""
     return select(parts).join(calls, calls.c.id == parts.c.call).where(span)
@@ -815,18 +972,22 @@ def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows, or bring those that are there up to date, by primary key."""
-    if not rows:
-        return
+    if rows:
+        await conn.execute(_upserting(table, tuple(rows[0]), conn.dialect.name), rows)
+
+
+@cache
+def _upserting(table: Table, names: tuple[str, ...], dialect: str) -> Executable:
+    """Make the statement of `_upsert`, once: making it costs more than running it."""
     keys = [column.name for column in table.primary_key]
-    others = [name for name in rows[0] if name not in keys]
-    if conn.dialect.name == "sqlite":
+    others = [name for name in names if name not in keys]
+    if dialect == "sqlite":
         lite = sqlite.insert(table)
         set_ = {name: _newer(table, name, lite.excluded[name]) for name in others}
-        await conn.execute(lite.on_conflict_do_update(index_elements=keys, set_=set_), rows)
-    else:
-        post = postgresql.insert(table)
-        set_ = {name: _newer(table, name, post.excluded[name]) for name in others}
-        await conn.execute(post.on_conflict_do_update(index_elements=keys, set_=set_), rows)
+        return lite.on_conflict_do_update(index_elements=keys, set_=set_)
+    post = postgresql.insert(table)
+    set_ = {name: _newer(table, name, post.excluded[name]) for name in others}
+    return post.on_conflict_do_update(index_elements=keys, set_=set_)
 
 
 def _newer(table: Table, name: str, given: Any) -> Any:
@@ -878,6 +1039,9 @@ def _call_row(keeping: Keeping) -> dict[str, Any]:
         "far_outcome": record.far and record.far.outcome and record.far.outcome.value,
         "far_picked_at": record.far and record.far.picked_at,
         "said": [[one.topic, one.word, one.code] for one in record.said] or None,
+        "slot": _slot(began)
+        if (began := record.began or record.seen_at) and record.purpose is None
+        else None,
     }
 
 

@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 2_000
 """So many frames become one batch at the most, or a read's worth more."""
+GATHER: Final = 0.002
+"""Seconds in which frames gather: what a PBX says of one moment comes in a burst."""
 TICK: Final = 0.5
 """Seconds after which time is told to the book when nothing else happens."""
 AGAIN: Final = timedelta(seconds=5)
@@ -64,8 +66,8 @@ Item = tuple[Batch, Turn]
 class Pen(Protocol):
     """What takes batches to the store: a `Writer`."""
 
-    def put(self, batch: Sequence[Item]) -> None:
-        """Take items to be stored in one transaction."""
+    def put(self, batch: Sequence[Item], *, soon: bool = True) -> None:
+        """Take items to be stored in one transaction; `soon` if somebody waits for it."""
         ...
 
     async def room(self) -> None:
@@ -215,6 +217,7 @@ class Switchboard:
         try:
             async with asyncio.timeout(TICK) as self._tick:
                 await self.inbox.some()
+                await asyncio.sleep(GATHER)
         except TimeoutError:
             return []
         finally:
@@ -461,7 +464,7 @@ class Switchboard:
 
     def _hand_on(self, batch: Batch, turn: Turn) -> None:
         try:
-            self._pen.put([(batch, turn)])
+            self._pen.put([(batch, turn)], soon=bool(batch.tell))
         except StoreUnavailable:
             log.error("change_not_stored", pbx=self.pbx, calls=[k.record.id for k in batch.calls])
         if self._pen.troubled:

@@ -9,6 +9,7 @@ the database cannot be written it waits here, in order, and is tried again.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
@@ -24,7 +25,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 R = TypeVar("R")
 
-GATHER: Final = timedelta(milliseconds=2)
+GATHER: Final = timedelta(milliseconds=50)
+"""So long a change may wait for others, if nobody waits for it."""
 AT_ONCE: Final = 1_000
 LIMIT: Final = 20_000
 REFUSED: Final = (SQLAlchemyError, ValueError, ArithmeticError)
@@ -39,6 +41,9 @@ class Writer(Generic[T, R]):
     of unknown fate they are applied again. `after` is told its result once, right after the
     commit. A batch that the database refuses for good (not: cannot take now) is set aside alone,
     counted and given to `on_refused`; the others go on.
+
+    What somebody waits for is put `soon`, and takes all with it that was put before; the rest
+    gathers for a while, so that there are fewer commits.
 
     Full means that `limit` items wait: then `put` takes nothing and raises. Whoever feeds the
     writer waits for `room` first, so that the pressure goes back to where items come from.
@@ -66,6 +71,7 @@ class Writer(Generic[T, R]):
         self._first_wait, self._longest_wait = (wait.total_seconds() for wait in back_off)
         self._batches: deque[list[T]] = deque()
         self._arrived, self._moved, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._soon = asyncio.Event()
         self._stopping = self._troubled = False
         self.waiting = 0
         """Items not yet stored."""
@@ -82,10 +88,11 @@ class Writer(Generic[T, R]):
         """Whether the last try failed."""
         return self._troubled
 
-    def put(self, batch: Sequence[T]) -> None:
+    def put(self, batch: Sequence[T], *, soon: bool = True) -> None:
         """Take items to be stored in one transaction, after all that was put before.
 
-        Never waits. Raises `StoreUnavailable` (store_full) and takes nothing when full.
+        `soon`: somebody waits for it. Never waits. Raises `StoreUnavailable` (store_full) and
+        takes nothing when full.
         """
         if self.full:
             raise StoreUnavailable(
@@ -97,6 +104,8 @@ class Writer(Generic[T, R]):
             self._batches.append(list(batch))
             self.waiting += len(batch)
             self._arrived.set()
+            if soon:
+                self._soon.set()
 
     def pending(self) -> list[T]:
         """Give the items that are not yet stored, in order."""
@@ -120,9 +129,11 @@ class Writer(Generic[T, R]):
                     return
                 self._arrived.clear()
                 await self._arrived.wait()
-            if self._gather and not self._stopping:
-                await asyncio.sleep(self._gather)
-            await self._store(self._next())
+            await self._gathered()
+            count = self._next()
+            if count == len(self._batches):
+                self._soon.clear()
+            await self._store(count)
 
     async def stop(self, within: timedelta) -> int:
         """Store what waits, then let `run` end. Give how many items could not be stored.
@@ -130,6 +141,7 @@ class Writer(Generic[T, R]):
         When the deadline passes, `run` is to be cancelled by whoever runs it.
         """
         self._stopping = True
+        self._soon.set()
         self._hurry.set()
         self._arrived.set()
         try:
@@ -138,6 +150,14 @@ class Writer(Generic[T, R]):
         except TimeoutError:
             log.error("writer_stopped_early", unsaved=self.waiting)
         return self.waiting
+
+    async def _gathered(self) -> None:
+        """Let more come, until somebody waits for it."""
+        if self._soon.is_set() or self._stopping:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._gather):
+                await self._soon.wait()
 
     def _next(self) -> int:
         """Count the batches that fit into one transaction: at least one."""

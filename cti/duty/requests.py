@@ -128,9 +128,15 @@ class Away:
         )
 
 
+def cleaned(text: str) -> str:
+    """Give a text without control and direction characters, its lines kept."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join("".join(filter(str.isprintable, line)) for line in lines).strip()
+
+
 def checked_reason(text: str, *, needed: bool = True) -> str:
     """Give a reason as it is kept. Raises `Refused` (duty_reason_missing, duty_too_long)."""
-    text = text.strip()
+    text = cleaned(text)
     if needed and not text:
         raise Refused("duty_reason_missing", "a reason is needed")
     if len(text) > TEXT_LIMIT:

@@ -47,7 +47,7 @@ class Said:
     many: Callable[[str], Sequence[Any]]
 
     def __getitem__(self, name: str) -> str:
-        return str(self.form.get(name, ""))
+        return str(self.form.get(name, "")).replace("\0", "")
 
     def yes(self) -> bool:
         """Tell whether the answer is yes."""
@@ -72,7 +72,7 @@ class Said:
         """Read which assignments were ticked, each as it stood then."""
         found = list[Pick]()
         for text in self.many("pick"):
-            key, _, version = str(text).rpartition(".")
+            key, _, version = str(text).replace("\0", "").rpartition(".")
             if not version.isascii() or not version.isdigit():
                 raise Refused("duty_bad_input", "no such choice")
             found.append(Pick(key, int(version)))
@@ -285,10 +285,10 @@ class DutyPages:
 
     async def _now(self, _request: web.Request, _person: Person) -> Facts:
         now, today, house = self._clock.now(), self._today(), self._house()
-        duty = await self._store.duty_at(now)
+        duty, around = await self._store.duty_and_roster(now)
         found = [duty.supervisor] if duty.supervisor else []
         on = {one.assignment: one for one in (*duty.agents, *found)}
-        roster = [one for one in await self._store.around(now) if one.counts(now)]
+        roster = [one for one in around if one.counts(now)]
         here = [one for one in roster if one.day == today or one.id in on]
         here.sort(key=lambda one: (one.id not in on, one.starts, self._name(one.person)))
         seats = await self._store.seats(today - timedelta(days=1), today)

@@ -149,8 +149,11 @@ def on_duty(
     the order of the roster changes nothing.
     """
     known = [one for one in roster if one.counts(at) and serves(one, department)]
-    stay = stay_until_relieved
-    there = [(one, state) for one in known if (state := seen(one, known, at, stay=stay)) in _ON]
+    there = [
+        (one, state)
+        for one, state in zip(known, states(known, at, stay=stay_until_relieved), strict=True)
+        if state is not None and state in _ON
+    ]
     found = sorted((_told(one, state, at) for one, state in there), key=_order)
     agents = _once(one for one in found if one.role not in SUPERVISING)
     supervisors = [one for one in found if one.role in SUPERVISING]
@@ -203,6 +206,16 @@ def seen(
     if at >= one.ends or (_since(one.offered_at, at) and came):
         return DutyState.HANDING_OVER
     return DutyState.STARTED if came else DutyState.PLANNED
+
+
+def states(
+    roster: Sequence[Assignment], at: datetime, *, stay: bool = True
+) -> list[DutyState | None]:
+    """Give the state of each assignment of a roster, in its order, as `seen` does."""
+    shifts = dict[str, list[Assignment]]()
+    for one in roster:
+        shifts.setdefault(one.shift, []).append(one)
+    return [seen(one, shifts.get(one.relieved_by, ()), at, stay=stay) for one in roster]
 
 
 def until(

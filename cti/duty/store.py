@@ -203,6 +203,7 @@ seats: Final = Table(
 )
 
 _STORED: Final = [one.name for one in fields(Assignment) if one.name != "state"]
+_COLUMNS: Final = [assignments.c[name] for name in _STORED]
 
 
 @value
@@ -315,12 +316,18 @@ class DutyStore:
 
     async def duty_at(self, at: datetime, department: str = "") -> DutySet:
         """Tell who was on duty at an instant, by the roster as it was then (MISS-02)."""
+        return (await self.duty_and_roster(at, department))[0]
+
+    async def duty_and_roster(
+        self, at: datetime, department: str = ""
+    ) -> tuple[DutySet, Sequence[Assignment]]:
+        """Give the answer of `duty_at`, and every assignment that may bear on it, drafts too."""
         async with self._db.read() as conn:
             roster = await self._around(conn, at, at)
             version = await conn.scalar(
                 select(func.max(versions.c.version)).where(versions.c.at <= at)
             )
-        return rules.on_duty(
+        duty = rules.on_duty(
             roster,
             at,
             department,
@@ -328,6 +335,7 @@ class DutyStore:
             own_supervisor=self._own_supervisor,
             version=str(version or 0),
         )
+        return duty, roster
 
     async def away(self, person: str, began: datetime, ended: datetime) -> Sequence[Interval]:
         """Give approved breaks and times called away that touch a time, as states."""
@@ -762,13 +770,14 @@ class DutyStore:
         Raises `Refused`: duty_no_shift, duty_no_relief, duty_too_early, duty_too_long,
         duty_decided.
         """
+        notes, open_items = requests.cleaned(notes), requests.cleaned(open_items)
         for text in (notes, open_items):
             if len(text) > NOTES_LIMIT:
                 raise Refused("duty_too_long", f"at most {NOTES_LIMIT}", limit=NOTES_LIMIT)
         async with self._deed(by) as deed:
             one = self._outgoing(await self._own(deed), deed.at)
             rules.check_offer(one, deed.at, self._house().shifts.arrive_before)
-            await self._offer(deed, one, notes.strip(), open_items.strip())
+            await self._offer(deed, one, notes, open_items)
             await deed.set(one, offered_at=one.offered_at or deed.at)
             await deed.changed()
             await deed.note("duty_offer", f"duty:{one.id}", after={"open_items": open_items})
@@ -820,7 +829,7 @@ class DutyStore:
 
     async def post(self, by: By, title: str, body: str) -> None:
         """Tell everybody something. Raises `Refused` (duty_reason_missing, duty_too_long)."""
-        title, body = title.strip(), body.strip()
+        title, body = requests.cleaned(title).replace("\n", " "), requests.cleaned(body)
         if not title or not body:
             raise Refused("duty_reason_missing", "a notice has a title and a text")
         if len(title) > TITLE_LIMIT or len(body) > BODY_LIMIT:
@@ -994,13 +1003,12 @@ class DutyStore:
 
     async def _read(self, conn: Connection, *conditions: Any) -> list[Assignment]:
         """Read assignments, each with the state that it has now beside the others that are read."""
-        wanted = select(assignments).where(*conditions)
+        wanted = select(*_COLUMNS).where(*conditions)
         rows = await conn.execute(wanted.order_by(assignments.c.starts, assignments.c.id))
         found, now, stay = [_assignment(row) for row in rows], self._clock.now(), self._stay
-        states = [rules.seen(one, found, now, stay=stay) or DutyState.PLANNED for one in found]
         return [
-            one if one.state is state else replace(one, state=state)
-            for one, state in zip(found, states, strict=True)
+            replace(one, state=state) if state and state is not DutyState.PLANNED else one
+            for one, state in zip(found, rules.states(found, now, stay=stay), strict=True)
         ]
 
     async def _picked(self, deed: Deed, picks: Sequence[Pick]) -> list[Assignment]:
@@ -1184,7 +1192,7 @@ class DutyStore:
         """Read breaks around a time, each ended by the end of its duty at the latest."""
         near = aways.c.asked_at.between(began - BEFORE, ended)
         rows = (await conn.execute(select(aways).where(near, *conditions))).all()
-        roster = await self._around(conn, began, ended)
+        roster = await self._around(conn, began, ended) if rows else []
         asked = {row.assignment for row in rows}
         ends = {
             one.id: rules.until(one, roster, ended, stay=self._stay)
@@ -1294,8 +1302,8 @@ def _facts(one: Assignment) -> dict[str, Any]:
 
 
 def _assignment(row: Row[Any]) -> Assignment:
-    given = {name: getattr(row, name) for name in _STORED}
-    return Assignment(**given | {"role": Role(row.role)}, state=DutyState.PLANNED)
+    given: dict[str, Any] = dict(zip(_STORED, row, strict=True))
+    return Assignment(**given | {"role": Role(given["role"])}, state=DutyState.PLANNED)
 
 
 def _gap(row: Row[Any]) -> Gap:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -251,6 +251,17 @@ async def test_an_answer_before_the_last_missed_call_does_not_count(it: Story) -
     assert (None, State.WAITING, 1) == (second.fulfilled_by, second.state, second.times)
 
 
+async def test_an_answer_closes_nothing_that_was_missed_after_it(it: Story) -> None:
+    owed = await it.owes()
+    it.clock.go(minutes(5))
+    early, late = it.reaches("c1", ago=6), it.reaches("c2")
+
+    told = [await it.store.fulfil(owed.id, one) for one in (early, late, late)]
+
+    assert [False, True, False] == told
+    assert "c2" == (await it.now(owed)).fulfilled_by
+
+
 async def test_a_claim_ends_when_somebody_else_reaches_the_customer(it: Story) -> None:
     owed = await it.owes()
     await it.desk.take(MAY, owed.id, "")
@@ -426,6 +437,7 @@ async def lives_through(it: Story, happened: list[Happening], looks: set[int]) -
 
 
 @given(happenings, st.sets(st.integers(0, 9)))
+@example([("miss", WANG, 1), ("answer", WANG, 1), ("miss", WANG, 1)], {0})
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -324,3 +324,7 @@ def test_a_reason_is_needed_and_bounded(text: str, code: str) -> None:
 
     assert code == refused.value.code
     assert "dentist" == requests.checked_reason(" dentist ")
+
+
+def test_a_text_keeps_its_lines_and_loses_what_nobody_can_see() -> None:
+    assert "一\n two" == requests.cleaned("一\u202e\0\r\n two\t\x1b ")

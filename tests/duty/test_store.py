@@ -282,6 +282,21 @@ async def test_a_hand_over_is_decided_once(room: DutyRoom) -> None:
     assert {"duty_decided", "duty_no_relief"} & set(codes)
 
 
+async def test_of_two_who_take_over_at_once_one_is_told(room: DutyRoom) -> None:
+    await room.plans((CHEN, "late"), days=1)
+    await handed_early(room)
+    room.at("17:30")
+    for person in (BO, CHEN):
+        await room.store.clock_in(by(person))
+    (handover,) = await room.store.handovers(on_monday("17:30"))
+
+    codes = await asyncio.gather(
+        *(code_of(room.store.accept(by(who), handover.id)) for who in (BO, CHEN))
+    )
+
+    assert ["", "duty_decided"] == sorted(codes)
+
+
 @pytest.mark.parametrize(
     ("clock", "code"), [("17:00", "duty_too_early"), ("17:05", ""), ("22:30", "")]
 )

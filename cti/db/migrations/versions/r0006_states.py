@@ -1,4 +1,4 @@
-"""In which state each agent was."""
+"""In which state each agent was; indexes by which reports count calls."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,3 +30,27 @@ def upgrade() -> None:
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     )
+    op.add_column("calls", sa.Column("slot", sa.Integer))
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    epoch = "strftime('%s', seen_at)" if sqlite else "floor(extract(epoch from seen_at))"
+    op.execute(f"UPDATE calls SET slot = CAST({epoch} AS BIGINT) / 300")  # noqa: S608  ours
+    op.create_index(
+        "ix_calls_reports",
+        "calls",
+        [
+            "direction",
+            "over",
+            "merged_into",
+            "slot",
+            "outcome",
+            "person",
+            "seen_at",
+            "rings",
+            "ring_ms",
+            "wait_ms",
+            "reason",
+            "dialled",
+            "id",
+        ],
+    )
+    op.create_index("ix_queue_visits_queue", "queue_visits", ["queue", "call"])

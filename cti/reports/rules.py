@@ -1,0 +1,169 @@
+"""How do counts of five minutes become a report's rows: hour, day, week, month, shift? Pure.
+
+The house's zone decides what an hour and a day are. A shift is the house's time of day: a call in
+the overlap of two shifts counts in both.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from cti.calls.tally import Tally
+from cti.errors import Refused
+from cti.house import ShiftType
+from cti.value import value
+
+LONGEST: Final = timedelta(days=366)
+NO_SHIFT: Final = ""
+"""The key of calls at a time that no shift covers, or of phones that nobody owns."""
+
+
+class By(StrEnum):
+    """What a report's rows are."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    HOUR = "hour"
+    SHIFT = "shift"
+    AGENT = "agent"
+    REASON = "reason"
+
+
+@value
+class Period:
+    """Days of the house, both included."""
+
+    first: date
+    last: date
+
+    def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Give the begin and the end (excluded), aware."""
+        return (
+            datetime.combine(self.first, time(), zone),
+            datetime.combine(self.last + timedelta(days=1), time(), zone),
+        )
+
+
+@value
+class Row:
+    """One row: its key (`2026-11-22`, `2026-W47`, `2026-11`, `09`, a shift, a person, a reason)."""
+
+    key: str
+    calls: int = 0
+    known: int = 0
+    within: int = 0
+    late: int = 0
+    ring_ms: int = 0
+    wait_ms: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The share within the standard, of the calls whose rings are known."""
+        return self.within / self.known if self.known else None
+
+    @property
+    def ring(self) -> timedelta | None:
+        """How long it rang, on average."""
+        return timedelta(milliseconds=self.ring_ms / self.known) if self.known else None
+
+    @property
+    def wait(self) -> timedelta | None:
+        """How long callers waited, on average."""
+        return timedelta(milliseconds=self.wait_ms / self.calls) if self.calls else None
+
+
+def period_of(first: str, last: str, today: date) -> Period:
+    """Read the days of a report; empty: this month so far.
+
+    Raises `Refused`: `report_day` (no such day), `report_range` (the wrong way round, too long).
+    """
+    period = Period(
+        first=_day(first) if first else today.replace(day=1), last=_day(last) if last else today
+    )
+    if not timedelta() <= period.last - period.first < LONGEST:
+        raise Refused("report_range", "the days are the wrong way round, or too many", n=366)
+    return period
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refused("report_day", "no such day", day=text[:20]) from None
+
+
+def rows_of(
+    tallies: Iterable[Tally],
+    by: By,
+    zone: ZoneInfo,
+    shifts: Mapping[str, ShiftType],
+) -> list[Row]:
+    """Add counts up to the rows of a report, in the order of their keys."""
+    keys = _keys_by(by, zone, shifts)
+    rows: dict[str, Row] = {}
+    for tally in tallies:
+        for key in keys(tally):
+            rows[key] = _added(rows.get(key) or Row(key=key), tally)
+    return [rows[key] for key in sorted(rows)]
+
+
+def total_of(tallies: Iterable[Tally]) -> Row:
+    """Add all counts up."""
+    total = Row(key="")
+    for tally in tallies:
+        total = _added(total, tally)
+    return total
+
+
+def _added(row: Row, tally: Tally) -> Row:
+    return replace(
+        row,
+        calls=row.calls + tally.calls,
+        known=row.known + tally.known,
+        within=row.within + tally.within,
+        late=row.late + tally.late,
+        ring_ms=row.ring_ms + tally.ring_ms,
+        wait_ms=row.wait_ms + tally.wait_ms,
+    )
+
+
+def _keys_by(
+    by: By, zone: ZoneInfo, shifts: Mapping[str, ShiftType]
+) -> Callable[[Tally], Iterable[str]]:
+    def local(tally: Tally) -> datetime:
+        assert tally.at is not None  # noqa: S101  counted by time
+        return tally.at.astimezone(zone)
+
+    match by:
+        case By.DAY:
+            return lambda tally: (f"{local(tally):%Y-%m-%d}",)
+        case By.WEEK:
+            return lambda tally: (f"{local(tally):%G-W%V}",)
+        case By.MONTH:
+            return lambda tally: (f"{local(tally):%Y-%m}",)
+        case By.HOUR:
+            return lambda tally: (f"{local(tally):%H}",)
+        case By.SHIFT:
+            return lambda tally: shifts_at(local(tally).time(), shifts)
+        case By.AGENT:
+            return lambda tally: (tally.person or "",)
+        case By.REASON:
+            return lambda tally: (tally.reason or "",)
+
+
+def shifts_at(now: time, shifts: Mapping[str, ShiftType]) -> tuple[str, ...]:
+    """Give the shifts whose hours cover a time of day; `NO_SHIFT` where none does."""
+    found = tuple(
+        shift.id
+        for shift in shifts.values()
+        if (
+            shift.start <= now < shift.end
+            if shift.start < shift.end
+            else now >= shift.start or now < shift.end
+        )
+    )
+    return found or (NO_SHIFT,)
