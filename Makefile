@@ -3,7 +3,7 @@ BIN := .venv/bin
 PORT ?= 8080
 PBX ?= simulated
 
-.PHONY: setup demo ring test lint lab bench lock docs screenshots
+.PHONY: setup demo ring miss test lint lab bench lock docs screenshots
 setup: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -28,6 +28,10 @@ demo: setup
 # let a customer of the running demo ring at once; NUMBER says who, or `anonymous`
 ring: setup
 	@$(BIN)/cti demo ring $(NUMBER)
+
+# the same, and nobody answers: a missed call
+miss: setup
+	@$(BIN)/cti demo miss $(NUMBER)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -7,7 +7,15 @@
                 ring time and outcome                                         cti.calls.book
     ring        one burst of the ringing cadence, counted from the first       cti.calls.rings
     missed call an inbound call that no person answered, with one reason      cti.calls.judge
+    incident    the missed calls, fault or deed that are decided together     cti.penalties
+    line        what an incident may cost one person, once decided            cti.penalties
+    duty        who should serve the hotline at an instant, and who does      cti.duty
+    state       what somebody on the phone was doing, from when to when       cti.presence
     callback    a call that the house owes a customer                         cti.callbacks
+    attempt     one dialling by the program, committed before it is sent      cti.dials
+    line test   a call to the house's own number, to see that it arrives      cti.lines
+    policy      the house's rules as loaded, by version                       cti.policy
+    desk        does what its store says is due, a transaction each           cti.penalties.desk
     event       what the PBX told us, past tense                              cti.pbx.events
     effect      what must be done about a call, imperative                    cti.calls.effects
     push        a numbered hint to a screen to look again                     cti.web.push
@@ -16,7 +24,7 @@
     customer    somebody who calls, with one or more phones                   cti.customers
 
 Read in this order: docs/flow.md, pbx/events, calls/book, calls/effects, calls/switchboard,
-tests/calls/test_book.
+tests/calls/test_book; then penalties/rules, penalties/desk, office.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -251,7 +251,10 @@ def record(
 
 @app.command
 def demo(
-    what: Annotated[str, Parameter(help="`ring`: let a customer of the running demo ring.")] = "",
+    what: Annotated[
+        str,
+        Parameter(help="`ring`: let a customer of the running demo ring; `miss`: nobody answers."),
+    ] = "",
     number: Annotated[str, Parameter(help="Who rings; `anonymous`: number withheld.")] = "",
     *,
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8080,
@@ -266,18 +269,18 @@ def demo(
     port
         Where the pages are served, on this machine alone.
     data
-        Where the demo keeps its database and tokens.
+        Where the demo keeps its database, its house file and its tokens.
     ring_command
         With --config, a real PBX: the command that lets a customer ring.
     config
         Settings that name a real PBX; none: a simulated one.
     """
-    if what == "ring":
+    if what in ("ring", "miss"):
         from cti.demo_ring import ring_now
 
-        return _say([ring_now(data, number).strip()])
+        return _say([ring_now(data, number, what).strip()])
     if what:
-        raise ConfigError(f"the demo knows no {what!r}", "cti demo, or cti demo ring")
+        raise ConfigError(f"the demo knows no {what!r}", "cti demo, cti demo ring, cti demo miss")
     import uvloop
 
     from cti import demo as demonstration

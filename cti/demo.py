@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import shlex
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -41,6 +41,8 @@ PHONES: Final = ("6001", "6002", "6003")
 LINE: Final = "4000"
 ANSWERED_AFTER: Final = (8.0, 13.0)
 """Seconds, long enough to look at the pop: at the third ring, or the fifth with its apology."""
+GIVES_UP_AFTER: Final = 14.0
+"""Seconds after which a customer whom nobody answers hangs up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,10 @@ CUSTOMERS: Final = (
 STRANGERS: Final = (Guest(number="17700177008"), Guest(number="15000150009", name="HE LEI"))
 
 
-Ring = Callable[[str], None]
-"""Lets a customer ring at once: the one with this number, `anonymous`, or "" for anybody."""
+Ring = Callable[[str], str]
+"""Lets a customer ring at once: the one with this number, `anonymous`, or "" for anybody.
+Gives what is to be said about it.
+"""
 Live = Callable[[], Coroutine[None, None, None]]
 """Lets customers ring now and then, until cancelled."""
 
@@ -108,15 +112,16 @@ async def serve(
             host, pbx_port = await stack.enter_async_context(simulator.running())
             pbx = {"name": "demo", "host": host, "port": pbx_port, "secret": secret}
             given = _settings(data, port, pbx=[pbx])
-            ring, live = _simulated(simulator)
+            ring, miss, live = _simulated(simulator)
         else:
             given = _settings(data, port, config=config)
-            ring, live = _commanded(ring_command)
+            ring, miss, live = _commanded(ring_command)
         with held(given.database_url):  # a demo that runs here keeps its people and its token
             await migrate.upgrade(given.database_url)
             links = await _fill(given)
         token = secrets.token_urlsafe(24)
-        app = App(given, routes=[web.post("/demo/ring", _ringer(ring, token))])
+        deeds = {"/demo/ring": ring, "/demo/miss": miss}
+        app = App(given, routes=[web.post(path, _ringer(do, token)) for path, do in deeds.items()])
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(app.run(), name="cti")
             waiting = tasks.create_task(app.ready.wait(), name="ready")
@@ -238,33 +243,42 @@ def _ringer(ring: Ring, token: str) -> Callable[[web.Request], Awaitable[web.Str
         number = request.query.get("number", "")
         if not CALLER.fullmatch(number):
             raise web.HTTPBadRequest
-        ring(number)
-        return web.Response(text="A customer rings.\n")
+        return web.Response(text=f"{ring(number)}\n")
 
     return handler
 
 
-def _simulated(simulator: Simulator) -> tuple[Ring, Live]:
+def _simulated(simulator: Simulator) -> tuple[Ring, Ring, Live]:
     chance = Random()  # noqa: S311  play, not secrets
     guests = [Guest(number=made.number) for made in CUSTOMERS] + list(STRANGERS)
     day = Day(guests, lines=[LINE], phones=PHONES, every=40)
 
-    def now(number: str) -> None:
+    def guest_of(number: str) -> Guest:
         known = [guest for guest in guests if guest.number == number]
-        guest = chance.choice(known or ([Guest(number=number)] if number else guests))
+        return chance.choice(known or ([Guest(number=number)] if number else guests))
+
+    def ring(number: str) -> str:
         order = chance.sample(PHONES, len(PHONES))
         quick = chance.choice(ANSWERED_AFTER)
         habits = {
             f"PJSIP/{phone}": Habit(does="answers", after=quick + 4 * place)
             for place, phone in enumerate(order)
         }
-        shown = None if number == WITHHELD else guest.number
-        simulator.begin_call(shown, guest.name, LINE, patience=60, talk=25, habits=habits)
+        begin(guest_of(number), number, 60, habits)
+        return "A customer rings."
 
-    return now, lambda: day.live(simulator)
+    def miss(number: str) -> str:
+        begin(guest_of(number), number, GIVES_UP_AFTER, {})
+        return f"A customer rings and gives up after {GIVES_UP_AFTER:.0f} s."
+
+    def begin(guest: Guest, asked: str, patience: float, habits: Mapping[str, Habit]) -> None:
+        shown = None if asked == WITHHELD else guest.number
+        simulator.begin_call(shown, guest.name, LINE, patience=patience, talk=25, habits=habits)
+
+    return ring, miss, lambda: day.live(simulator)
 
 
-def _commanded(command: str) -> tuple[Ring, Live]:
+def _commanded(command: str) -> tuple[Ring, Ring, Live]:
     """Ring by a command of the lab, at once and now and then; calls may overlap."""
     wanted = asyncio.Queue[str]()
 
@@ -279,7 +293,14 @@ def _commanded(command: str) -> tuple[Ring, Live]:
                 number = number or chance.choice(CUSTOMERS).number
                 calls.create_task(_call([*shlex.split(command), "--number", number]), name="call")
 
-    return wanted.put_nowait, live
+    def ring(number: str) -> str:
+        wanted.put_nowait(number)
+        return "A customer rings."
+
+    def miss(_number: str) -> str:
+        return "The lab's phones answer; docs/start.md says how to let one ring unanswered."
+
+    return ring, miss, live
 
 
 async def _call(words: Sequence[str]) -> None:
@@ -303,5 +324,6 @@ def _tell(
     say("  Customers ring now and then. Let one ring at once, from a second terminal:")
     say("    make ring                        (or: cti demo ring)")
     say("    make ring NUMBER=13600136003     a number that two customers share")
+    say("    make miss                        one whom nobody answers")
     say("  Stop with Ctrl-C.")
     say("")

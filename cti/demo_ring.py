@@ -20,10 +20,11 @@ WITHHELD: Final = "anonymous"
 CALLER: Final = re.compile(rf"\+?[0-9]{{0,20}}|{WITHHELD}")
 
 
-def ring_now(data: Path, number: str = "") -> str:
+def ring_now(data: Path, number: str = "", what: str = "ring") -> str:
     """Ask a running demo to let a customer ring; give what it says.
 
-    `number` says who, `anonymous` somebody who withholds it. Raises `ConfigError`.
+    `number` says who, `anonymous` somebody who withholds it; `what` is `ring`, or `miss` for one
+    whom nobody answers. Raises `ConfigError`.
     """
     if not CALLER.fullmatch(number):
         raise ConfigError(
@@ -34,7 +35,7 @@ def ring_now(data: Path, number: str = "") -> str:
     try:
         url = (data / URL_FILE).read_text(encoding="ascii")
         token = (data / TOKEN_FILE).read_text(encoding="ascii")
-        path = f"{url}/demo/ring?{urlencode({'number': number})}"
+        path = f"{url}/demo/{what}?{urlencode({'number': number})}"
         asked = Request(path, method="POST", headers={TOKEN_HEADER: token})  # noqa: S310  ours
         no_proxy = build_opener(ProxyHandler({}))  # the demo is on this machine
         with no_proxy.open(asked, timeout=5) as answer:

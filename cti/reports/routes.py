@@ -70,8 +70,8 @@ class ReportsRoom:
     """Shows the reports."""
 
     places: Sequence[Place] = (
-        Place(path="/reports/ring", key="report.ring", rights=_RIGHTS),
-        Place(path="/reports/missed", key="report.missed", rights=_RIGHTS),
+        Place(path="/reports/ring", key="report.ring", rights=_RIGHTS, seldom=True),
+        Place(path="/reports/missed", key="report.missed", rights=_RIGHTS, seldom=True),
     )
 
     def __init__(

@@ -77,11 +77,30 @@ async def test_a_customer_rings_at_once_and_every_agents_card_says_who(
     assert (0, "A customer rings.\n", "") == rung
 
 
+async def test_a_customer_whom_nobody_answers_is_a_missed_call_with_an_incident(
+    demo: Demo,
+) -> None:
+    browser = aiohttp.ClientSession(demo.url, cookie_jar=aiohttp.CookieJar(unsafe=True))
+    async with browser as session:
+        await log_in(session, demo.links["supervisor"])
+        said = await cti("demo", "miss", "13800138000", "--data", demo.data)
+        async with asyncio.timeout(60):
+            while True:
+                async with session.get("/missed?number=13800138000") as answer:
+                    if "/incidents/" in (page := await answer.text()):
+                        break
+                await asyncio.sleep(1)
+
+    assert (0, "A customer rings and gives up after 14 s.\n", "") == said
+    assert "left while it rang" in page
+
+
 async def test_nobody_rings_without_the_demos_token(demo: Demo) -> None:
     async with aiohttp.ClientSession(demo.url) as session:
         for headers in ({}, {"X-Demo-Token": "guessed"}):
-            async with session.post("/demo/ring", headers=headers) as answer:
-                assert answer.status == 403
+            for path in ("/demo/ring", "/demo/miss"):
+                async with session.post(path, headers=headers) as answer:
+                    assert answer.status == 403
 
 
 async def test_a_second_demo_in_the_same_place_is_refused_and_the_first_can_still_ring(

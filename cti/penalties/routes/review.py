@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from cti.customers.rules import normal
 from cti.errors import Refused
 from cti.penalties.record import (
     AppealVerdict,
@@ -78,10 +79,11 @@ class Review(Part):
     def _missed_filter(self, request: web.Request) -> MissedFilter:
         since, until = self.span(request, DAYS)
         reason = choice(MissReason, request.query.get("reason", ""), None)
+        number = request.query.get("number", "").strip()[:64]
         return MissedFilter(
             since=self.begin_of(since),
             until=self.begin_of(until + timedelta(days=1)),
-            number=request.query.get("number", "")[:64],
+            number=normal(number, self.asks.house().card.country).normal or number,
             entry=request.query.get("entry", "")[:80],
             reasons=(reason,) if reason else (),
             rang=request.query.get("rang", "")[:32],
