@@ -30,6 +30,7 @@ from cti.dials.store import DialStore
 from cti.duty.rules import DutySet
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
+from cti.house_file import Source
 from cti.lines.desk import LineDesk
 from cti.lines.routes import LineRoom
 from cti.lines.store import LineStore
@@ -40,6 +41,9 @@ from cti.pbx.link import Link, LinkState
 from cti.pbx.translate import wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
+from cti.policy.desk import PolicyDesk
+from cti.policy.routes import PolicyRoom
+from cti.policy.store import PolicyStore
 from cti.settings import PbxSettings, Settings
 from cti.signals import on_end
 from cti.web.ports import Readiness
@@ -158,7 +162,7 @@ class App:
     ) -> None:
         self.settings, self.clock = settings, clock or SystemClock()
         self._routes = routes
-        self.house = house_file.read(settings.house) if settings.house else House()
+        self.house, self._source = _read(settings, self.clock)
         self.bus = Bus()
         self.registry = CollectorRegistry()
         self.url = ""
@@ -179,6 +183,10 @@ class App:
             await self._serve(stack)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
+        self.policy = PolicyDesk(
+            PolicyStore(self.db), self.clock, self.settings.house, self.house, self._obey
+        )
+        self.house = await self.policy.begin(self._source)
         self.people, self.calls = PeopleStore(self.db, self.clock), CallStore(self.db)
         self.customers = CustomerStore(self.db, self.clock)
         told = await self.calls.recent(KEPT)
@@ -243,8 +251,22 @@ class App:
                 self.dialer.store,
                 who=lambda person: self.desk.directory.by_id(person),
                 clock=self.clock,
-            )
+            ),
+            PolicyRoom(self.policy, self.clock, self._name_of),
         ]
+
+    def _name_of(self, person: str) -> str:
+        """Give a person's name; whoever is not known keeps the id."""
+        found = self.desk.directory.by_id(person)
+        return found.name if found else person
+
+    def _obey(self, house: House) -> None:
+        """Let every room go by these rules from now on."""
+        self.house = house
+        self.desk.obey(house)
+        self.site.obey(house.card.name, house.card.locale, house.zone)
+        for line in self.lines:
+            line.switchboard.book.house = house
 
     def _start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         running = [
@@ -255,6 +277,7 @@ class App:
             tasks.create_task(self._sweep(), name="sweep"),
             tasks.create_task(self.dialer.run(), name="dialer"),
             tasks.create_task(self.line_desk.run(), name="lines"),
+            tasks.create_task(self.policy.run(), name="policy"),
         ]
         for line in self.lines:
             name = line.switchboard.pbx
@@ -341,7 +364,7 @@ class App:
         login = Login(
             self.people, lifetime=timedelta(hours=web_settings.session_hours), clock=self.clock
         )
-        site = Site(
+        self.site = Site(
             public_url=web_settings.public_url,
             host=web_settings.host,
             origins=web_settings.origins,
@@ -359,7 +382,7 @@ class App:
             desk=self.desk,
             bus=self.bus,
             clock=self.clock,
-            site=site,
+            site=self.site,
             ready=self._readiness,
             registry=self.registry,
             rules=lambda: self.house.ring,
@@ -401,6 +424,14 @@ class App:
 
     def _password(self) -> str | None:
         return self.settings.database.read_password()
+
+
+def _read(settings: Settings, clock: Clock) -> tuple[House, Source | None]:
+    """Read the house file, if there is one. Raises `HouseError`."""
+    if settings.house is None:
+        return House(), None
+    source = house_file.load(settings.house)
+    return house_file.understood(source, str(settings.house), clock.now()), source
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:

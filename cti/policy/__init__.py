@@ -1,1 +1,1 @@
-"""Which house rules are in force, since when, and what did they say before?"""
+"""Which rules are in force, since when, and what do they say in words?"""

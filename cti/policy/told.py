@@ -288,7 +288,7 @@ class _Teller:
             self.say("policy.line_test.detect", time=self._lasts(rules.detection_limit)),
         ]
         contacts = self._listed(
-            f"{self.word('policy.contact', role)} {number}"
+            self.word("policy.contact", role) + f" {number}"
             for role, number in rules.contacts.items()
             if number
         )

@@ -15,7 +15,7 @@ from cti.web.words import Locale
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Site:
     """What an operator has set about the pages, and what the house is called.
 
@@ -37,6 +37,10 @@ class Site:
     house_locale: str = ""
     """The language of customers' names and notes: it picks the shapes of Chinese characters."""
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+
+    def obey(self, house: str, house_locale: str, zone: ZoneInfo) -> None:
+        """Take what the house is called now, and where; nothing else changes while we run."""
+        self.house, self.house_locale, self.zone = house, house_locale, zone
 
     @cached_property
     def secure(self) -> bool:

@@ -1,6 +1,7 @@
 """A house file is read whole, or everything that is wrong with it is said."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def test_each_of_the_seven_houses_is_good(path: Path) -> None:
 def test_there_are_seven_houses_and_each_has_its_own_business() -> None:
     assert len(HOUSES) == 7
     assert len({house_file.read(path).card.business for path in HOUSES}) == 7
+
+
+@pytest.mark.parametrize("path", HOUSES, ids=lambda path: path.stem)
+def test_a_shipped_house_differs_from_the_reference_as_the_sources_do(path: Path) -> None:
+    house, plain = house_file.read(path), read(card=CARD.replace("Taipei", "Shanghai"))
+
+    same = replace(plain, penalties=replace(plain.penalties, settlement=house.penalties.settlement))
+    same = replace(same, card=house.card, calendar=house.calendar, effective_from=date(2025, 1, 1))
+    assert replace(same, version=house.version, warnings=house.warnings) == house
+    assert house.penalties.settlement == ("bonus" if path.stem == "booking" else "none")
+    assert [one.code for one in house.warnings if one.code.startswith("money")] == (
+        ["money_doubted"] if path.stem == "booking" else []
+    )
 
 
 def test_what_is_not_said_is_at_its_default() -> None:

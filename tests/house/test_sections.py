@@ -222,7 +222,9 @@ def test_opening_hours_without_a_shift_are_warned_of_with_their_days() -> None:
 def test_a_night_shift_covers_the_morning_too() -> None:
     night = '[shifts]\ntypes = [{ id = "night", time = ["22:00", "08:15"] }]\n'
 
-    assert warned(NONE + '[hours]\ndefault = [["00:00", "24:00"]]\n' + night) == []
+    hours = '[hours]\ndefault = [["00:00", "24:00"]]\nsat = [["20:00", "02:00"]]\nsun = []\n'
+
+    assert warned(NONE + hours + night) == []
 
 
 def test_a_call_that_rings_too_seldom_is_warned_of() -> None:

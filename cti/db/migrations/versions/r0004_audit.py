@@ -31,3 +31,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_at", "audit", ["at"])
     op.create_index("ix_audit_about", "audit", ["about"])
+    op.create_table(
+        "house_versions",
+        sa.Column("version", sa.String(64), primary_key=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("days", sa.Text()),
+        sa.Column("effective_from", sa.Date()),
+        sa.Column("begins_at", sa.DateTime(timezone=True)),
+    )
+    op.create_table(
+        "house_loads",
+        sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("who", sa.String(64), nullable=False),
+        sa.Column(
+            "version",
+            sa.String(64),
+            sa.ForeignKey("house_versions.version", name="fk_house_loads_version_house_versions"),
+            nullable=False,
+        ),
+        sqlite_autoincrement=True,
+    )

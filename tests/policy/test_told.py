@@ -1,0 +1,141 @@
+"""What the rules say in words, in each language."""
+
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cti import house_file
+from cti.house import House
+from cti.policy.told import Told, caution_facts, tell
+from cti.web.words import LOCALES, Locale, Words
+
+HOUSES = sorted((Path(__file__).parents[2] / "config" / "houses").glob("*.toml"))
+CARD = '[house]\nid = "may"\ntimezone = "Asia/Shanghai"\n'
+NOW = datetime(2025, 3, 7, 4, tzinfo=UTC)
+WORDS = Words()
+
+
+def read(more: str = "") -> House:
+    """Read a house file of which only a part matters."""
+    return house_file.parse((CARD + more).encode(), now=NOW)
+
+
+def told(house: House, part: str, locale: Locale = "en") -> Told:
+    """Give one part of what a house's rules say."""
+    say, word = partial(WORDS.say, locale), partial(WORDS.name, locale)
+    return {one.id: one for one in tell(house, date(2025, 3, 7), say, word)}[part]
+
+
+def test_the_reference_says_what_a_missed_call_costs_whom() -> None:
+    lines = told(read(), "missed").lines
+
+    assert lines[0] == (
+        "A missed call costs everybody on duty 10.00 CNY, and the supervisor on duty 50.00 CNY."
+    )
+    assert "A caller who tries again within 2 minutes belongs to the same incident." in lines
+    assert any(line.startswith("Exempt is who,") and "wrap-up" in line for line in lines)
+
+
+def test_the_same_in_chinese() -> None:
+    house = read()
+
+    assert told(house, "missed", "zh-Hans").lines[0] == (
+        "每漏接一个电话，当班人员每人扣 10.00 CNY，当班主管扣 50.00 CNY。"
+    )
+    assert told(house, "missed", "zh-Hant").lines[0] == (
+        "每漏接一個電話，當班人員每人扣 10.00 CNY，當班主管扣 50.00 CNY。"
+    )
+
+
+def test_the_literal_rule_says_that_nobody_is_exempt() -> None:
+    house = read('[penalties.missed_call]\nexempt = []\nmerge_repeat = "0s"\n')
+
+    lines = told(house, "missed").lines
+
+    assert "Nobody is exempt." in lines
+    assert "Each missed call is an incident of its own." in lines
+
+
+def test_points_and_dated_amounts_are_told() -> None:
+    house = read(
+        '[penalties]\nsettlement = "points"\n[penalties.missed_call]\nscope = "first_rung"\n'
+        "dated = [{ since = 2025-04-01, agent = '20.00' }]\n"
+    )
+
+    lines = told(house, "missed").lines
+
+    assert lines[:2] == [
+        "A missed call costs the one whose phone rang first 10.00 points, and the supervisor on "
+        "duty 50.00 points.",
+        "From 2025-04-01 on: agent 20.00 points, supervisor 50.00 points.",
+    ]
+
+
+def test_a_house_that_fines_nobody_says_so_and_names_no_amount() -> None:
+    house = read('[penalties]\nsettlement = "none"\n')
+    say, word = partial(WORDS.say, "en"), partial(WORDS.name, "en")
+
+    parts = tell(house, date(2025, 3, 7), say, word)
+
+    assert "fines" not in [part.id for part in parts]
+    assert not any("CNY" in line for part in parts for line in part.lines)
+
+
+def test_terms_are_told_in_their_own_units() -> None:
+    house = read('[penalties]\nreview_due = "36h"\nlapse_after = "2w"\nnotice_after = "90s"\n')
+
+    lines = told(house, "review").lines
+
+    assert "What nobody has decided after 36 hours goes to the next level." in lines
+    assert "What nobody has decided after 14 days lapses: nothing is approved by itself." in lines
+    assert "A decision can be taken back for 90 seconds; then the notice goes out." in lines
+    assert any("within 3 working days after the notice" in line for line in lines)
+
+
+def test_hours_holidays_and_worked_weekends_are_told() -> None:
+    house = read('[hours]\ndefault = [["09:00", "24:00"]]\nsun = []\n')
+
+    hours = told(house, "hours")
+
+    assert hours.rows[0] == ("Monday", "09:00–24:00")
+    assert hours.rows[6] == ("Sunday", "closed")
+    assert hours.lines[0].startswith("Coming holidays: 2025-04-04 清明节, 2025-05-01 劳动节")
+    assert hours.lines[1].startswith("Weekend days that are worked: 2025-04-27")
+
+
+def test_shifts_swaps_and_tests_are_told() -> None:
+    house = read()
+
+    assert told(house, "shifts").rows[0] == ("early", "08:15–17:15", "late")
+    assert told(house, "line_test").rows == [("early", "10:00"), ("middle", "15:00")]
+    assert told(house, "swaps").lines[0].startswith("Each person may swap 3 times a month")
+    assert told(house, "fines").rows[9][4] == "2 months running: 80.00 CNY instead."
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("path", HOUSES, ids=lambda path: path.stem)
+def test_every_house_can_be_told_in_every_language(path: Path, locale: Locale) -> None:
+    house = house_file.read(path, NOW)
+    say, word = partial(WORDS.say, locale), partial(WORDS.name, locale)
+
+    parts = tell(house, date(2025, 3, 7), say, word)
+
+    cells = [cell for part in parts for row in part.rows for cell in row]
+    texts = [part.heading for part in parts] + [line for part in parts for line in part.lines]
+    assert len(texts) > 30
+    assert not [text for text in [*texts, *cells] if "policy." in text or "{" in text]
+    assert not [part for part in parts for row in part.rows if len(row) != len(part.columns)]
+
+
+def test_a_caution_names_its_weekdays() -> None:
+    (caution, *_) = [
+        one
+        for one in read('[hours]\nsun = [["06:00", "08:15"]]\n').warnings
+        if one.code == "uncovered"
+    ]
+
+    facts = caution_facts(caution, partial(WORDS.say, "en"), partial(WORDS.name, "en"))
+
+    assert facts == {"start": "06:00", "end": "08:15", "days": "Sunday"}
