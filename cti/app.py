@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -27,7 +27,8 @@ from cti.db.schema import Connection, new_id
 from cti.db.writer import Writer
 from cti.dials.dialer import Dialer
 from cti.dials.store import DialStore
-from cti.duty.rules import DutySet
+from cti.duty.routes import DutyPages
+from cti.duty.store import DutyStore
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.house_file import Source
@@ -140,16 +141,6 @@ class Plant:
         return {(one.pbx, one.name): person.id for person in found for one in person.devices}
 
 
-class Nobody:
-    """No duty room: nobody is known to be on duty (`cti.lines.desk.Duty`)."""
-
-    async def duty_at(self, at: datetime, department: str) -> DutySet:
-        """Give an empty duty set."""
-        return DutySet(
-            at=at, department=department, agents=(), supervisor=None, published=0, version=""
-        )
-
-
 class App:
     """A built daemon. `run` is all that is left to do."""
 
@@ -207,6 +198,9 @@ class App:
             on_trouble=self._trouble,
             on_refused=lambda batch, _fault: self._show(batch),
         )
+        self.duty = DutyStore(
+            self.db, self.clock, house=lambda: self.house, people=lambda: self.desk.directory
+        )
         self.exchanges: dict[str, Exchange] = {}
         self.dialer = Dialer(
             store=DialStore(self.db),
@@ -221,7 +215,7 @@ class App:
             attempts=self.dialer.store,
             dialer=self.dialer,
             calls=self.calls,
-            duty=Nobody(),
+            duty=self.duty,
             penalties=None,
             plant=Plant(self.settings, self.desk),
             house=lambda: self.house,
@@ -245,7 +239,9 @@ class App:
 
     def _rooms(self) -> list[Room]:
         """Build the rooms that have pages of their own, in the order of the navigation."""
+        house, people = (lambda: self.house), (lambda: self.desk.directory)
         return [
+            DutyPages(self.duty, house=house, people=people, clock=self.clock),
             LineRoom(
                 self.line_desk,
                 self.dialer.store,
