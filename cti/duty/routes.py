@@ -7,7 +7,7 @@ redirect, or with itself again when the wish was refused.
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -231,7 +231,8 @@ class DutyPages:
             cell.sort(key=lambda one: (not one.supervises, self._name(one.person)))
         kinds = self._kinds()
         gone = sorted({one.shift for one in roster} - {kind.id for kind in kinds})
-        house = self._house()
+        house, now = self._house(), self._clock.now()
+        since = now if week == plan.monday(self._today()) else datetime.min.replace(tzinfo=UTC)
         return {
             "week": week,
             "before": week - timedelta(days=DAYS),
@@ -241,7 +242,7 @@ class DutyPages:
             "columns": [(kind.id, kind) for kind in kinds] + [(one, None) for one in gone],
             "grid": grid,
             "workers": self._workers(),
-            "lacks": self._store.lacks(roster, week),
+            "lacks": [gap for gap in await self._store.lacks(week) if gap.ended >= since],
             "plan": await self._store.plan(week),
             "changed": any(one.published_at is None or one.dropping for one in roster),
             "holidays": house.calendar.holidays,

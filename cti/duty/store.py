@@ -380,9 +380,22 @@ class DutyStore:
             lacks = tuple(_gap(gap) for gap in found)
         return Plan(week=row.week, version=row.version, at=row.at, by=row.by, gaps=lacks)
 
-    def lacks(self, roster: Sequence[Assignment], week: date) -> list[Gap]:
+    async def lacks(self, week: date) -> list[Gap]:
         """Tell what a week's plan lacks, by the rules of now."""
-        return plan.gaps(roster, week, self._house(), own_supervisor=bool(self._own_supervisor))
+        async with self._db.read() as conn:
+            return await self._lacks(conn, week)
+
+    async def _lacks(self, conn: Connection, week: date) -> list[Gap]:
+        """Hold a week's plan against the rules; shifts of the days beside it may reach into it."""
+        beside = assignments.c.day.between(
+            week - timedelta(days=1), week + timedelta(days=plan.DAYS)
+        )
+        return plan.gaps(
+            await self._read(conn, beside),
+            week,
+            self._house(),
+            own_supervisor=bool(self._own_supervisor),
+        )
 
     async def add(self, by: By, person: str, shift: str, days: Collection[date]) -> None:
         """Plan somebody on a shift of some days, as drafts.
@@ -471,7 +484,7 @@ class DutyStore:
                 gone = deed.at if one.starts > deed.at else None  # what has begun is not undone
                 await deed.set(one, dropping=False, removed_at=gone)
             version = await deed.changed()
-            found = self.lacks(await self._week(deed.conn, week), week)
+            found = await self._lacks(deed.conn, week)
             made = Plan(week=week, version=version, at=deed.at, by=deed.who, gaps=tuple(found))
             await _keep_plan(deed, made)
             after = {"version": version, "added": len(drafts), "removed": len(dropped)}

@@ -43,7 +43,7 @@ _UNTYPED: Final = dict.fromkeys(
 class LineRoom:
     """The pages of the lines."""
 
-    places: Sequence[Place] = (Place(path="/lines", key="lines.nav", rights=SEE),)
+    places: Sequence[Place] = (Place(path="/lines", key="lines.nav", rights=SEE, seldom=True),)
 
     def __init__(
         self,

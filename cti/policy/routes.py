@@ -26,7 +26,7 @@ SHOWN: Final = 100
 class PolicyRoom:
     """The house's rules, for everybody to read. `name_of` gives a person's name by id."""
 
-    places = (Place(path="/house", key="policy.nav", rights=READERS),)
+    places = (Place(path="/house", key="policy.nav", rights=READERS, seldom=True),)
 
     def __init__(self, desk: PolicyDesk, clock: Clock, name_of: Callable[[str], str]) -> None:
         self._desk, self._clock, self._name_of = desk, clock, name_of

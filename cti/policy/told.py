@@ -189,7 +189,7 @@ class _Teller:
             key = "policy.fine.consecutive_add" if add else "policy.fine.consecutive_instead"
             more.append(self.say(key, n=rule.consecutive_months, amount=amount))
         costs = self._costs(rule.amounts)
-        name = self.word("policy.rule", rule.id)
+        name = self.word("penalties.rule", rule.id)
         return name, proposed, costs["agent"], costs["supervisor"], " ".join(more)
 
     def review(self) -> Told:
@@ -374,7 +374,7 @@ class _Teller:
         return self._listed(self.word("reason", one) for one in reasons)
 
     def _shift(self, shift: str) -> str:
-        return self.word("policy.shift", shift)
+        return self.word("duty_shift", shift)
 
     def _open(self, spans: Sequence[Span]) -> str:
         return self._windows(spans) if spans else self.say("policy.hours.closed")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,15 +17,13 @@ from cti.clock import Clock
 from cti.errors import Refused
 from cti.people.rules import NUMBER_LIMIT, PASSWORD_LEAST, PASSWORD_MOST
 from cti.web.auth import LOCALE_COOKIE, Auth, Denied, Visitor
+from cti.web.menu import Place, entries
 from cti.web.messages import Messages
 from cti.web.push import Live
 from cti.web.roles import home, may
 from cti.web.shelf import Shelf
 from cti.web.site import Site
 from cti.web.words import LOCALES, Locale, Words, locale_of
-
-if TYPE_CHECKING:
-    from cti.web.rooms import Place
 
 FOLDER: Final = Path(__file__).parent / "templates"
 _PLAIN_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_\-][A-Za-z0-9_\-/]*)?")
@@ -45,7 +43,7 @@ class Pages:
         site: Site,
         clock: Clock,
         rules: Callable[[], RingRules],
-        places: "Sequence[Place]" = (),
+        places: Sequence[Place] = (),
     ) -> None:
         self.auth, self.live, self.messages = auth, live, messages
         self.shelf, self.words, self.site, self.clock, self.rules = shelf, words, site, clock, rules
@@ -203,7 +201,7 @@ class Pages:
             locale=locale,
             locales=LOCALES,
             may=may,
-            places=self.places,
+            entries=entries(visitor.person, request.path, self.places) if visitor.person else [],
             done=done,
             say_fault=lambda refusal: self._fault(locale, refusal),
             local=lambda at: at.astimezone(self.site.zone),

@@ -3,30 +3,19 @@
 `app` gives the rooms to `make_app`; nothing here knows a room by name.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
 
-from cti.people.rules import Person, Right
 from cti.web.auth import Auth
 from cti.web.downloads import Downloads
+from cti.web.menu import Place
 from cti.web.pages import Pages
 from cti.web.words import Words
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """One entry of the navigation: a path, the key of its name, and who sees it (any right)."""
-
-    path: str
-    key: str
-    rights: Collection[Right]
-
-    def seen_by(self, person: Person) -> bool:
-        """Tell whether somebody sees this entry."""
-        return any(map(person.may, self.rights))
+__all__ = ["Kit", "Place", "Room"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
@@ -15,10 +15,11 @@ from cti.duty.requests import Answer, SwapState
 from cti.duty.rules import Assignment, DutyState, HandoverState
 from cti.duty.store import Pick, versions
 from cti.errors import Refused
+from cti.house import ShiftType
 from cti.people.rules import Directory, Person
 from cti.presence.states import AgentState
 from tests.duty.conftest import MONDAY, DutyRoom, by, on_monday
-from tests.kit.roster import BO, CHEN, LIN, MAY, QINGMING, TAN
+from tests.kit.roster import BO, CHEN, HOUSE, LIN, MAY, QINGMING, TAN
 
 TUESDAY = MONDAY + timedelta(days=1)
 NEXT_WEEK = MONDAY + timedelta(days=7)
@@ -66,7 +67,7 @@ async def test_a_publication_keeps_what_the_plan_lacked_as_rows(room: DutyRoom) 
 
     assert kept is not None
     assert {Lack.STAFF, Lack.RELIEF} == {gap.lack for gap in kept.gaps}
-    assert list(kept.gaps) == room.store.lacks(await room.store.week(MONDAY), MONDAY)
+    assert list(kept.gaps) == await room.store.lacks(MONDAY)
 
 
 async def test_what_is_taken_out_or_moved_stays_in_force_until_the_week_is_published(
@@ -629,3 +630,17 @@ async def test_each_change_of_the_roster_is_in_the_audit_and_has_a_version(room:
         room
     )
     assert 3 == count
+
+
+async def test_a_night_that_ends_in_the_next_week_is_relieved_by_its_first_shift(
+    room: DutyRoom,
+) -> None:
+    night = ShiftType(id="night", start=time(22), end=time(8, 15), relieved_by="early")
+    types = {**HOUSE.shifts.types, "night": night}
+    room.house = replace(HOUSE, shifts=replace(HOUSE.shifts, types=types))
+    await room.store.add(by(LIN), MAY.id, "night", [MONDAY + timedelta(days=6)])
+    await room.store.add(by(LIN), BO.id, "early", [MONDAY + timedelta(days=7)])
+
+    lacks = {gap.lack for gap in await room.store.lacks(MONDAY)}
+
+    assert Lack.RELIEF not in lacks

@@ -108,8 +108,8 @@ def test_hours_holidays_and_worked_weekends_are_told() -> None:
 def test_shifts_swaps_and_tests_are_told() -> None:
     house = read()
 
-    assert told(house, "shifts").rows[0] == ("early", "08:15–17:15", "late")
-    assert told(house, "line_test").rows == [("early", "10:00"), ("middle", "15:00")]
+    assert told(house, "shifts").rows[0] == ("Early", "08:15–17:15", "Late")
+    assert told(house, "line_test").rows == [("Early", "10:00"), ("Middle", "15:00")]
     assert told(house, "swaps").lines[0].startswith("Each person may swap 3 times a month")
     assert told(house, "fines").rows[9][4] == "2 months running: 80.00 CNY instead."
 

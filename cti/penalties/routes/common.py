@@ -11,6 +11,7 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from cti.clock import Clock
+from cti.customers.rules import normal
 from cti.errors import Refused
 from cti.house import House
 from cti.penalties.record import Pick
@@ -77,6 +78,8 @@ class Part:
             who=lambda person: _named(directory, person),
             people=sorted(directory.people.values(), key=lambda one: one.number),
             rules=self.asks.house().penalties,
+            caller_of=caller_of,
+            shifts=list(self.asks.house().shifts.types),
             link=lambda **changed: link(request, **changed),
             may_check=lambda person: person.may(Right.APPEALS) or person.may(Right.AUDIT),
             may_pay=lambda person: person.may(Right.APPEALS),
@@ -130,6 +133,11 @@ def text(fields: Fields, key: str, limit: int = MOST_TEXT) -> str:
     """Read a field as text, bounded, its ends trimmed."""
     value = fields.get(key, "")
     return value.strip()[:limit] if isinstance(value, str) else ""
+
+
+def caller_of(number: str | None, raw: str | None) -> str:
+    """Give a caller's number as it may be shown; "" when it was withheld, or none was sent."""
+    return number or ("" if normal(raw, "").kind == "anonymous" else raw or "")
 
 
 def picks(fields: Fields, key: str = "pick") -> list[Pick]:

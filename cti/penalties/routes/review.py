@@ -25,6 +25,7 @@ from cti.penalties.routes.common import (
     EXPORT_PAGE,
     Fields,
     Part,
+    caller_of,
     choice,
     person_of,
     picks,
@@ -122,14 +123,14 @@ class Review(Part):
         rang = [self.who(offer.person) or offer.agent for offer in facts.offers if offer.rang_at]
         return [
             row.at,
-            row.number or facts.caller or "",
+            caller_of(row.number, facts.caller),
             row.entry,
             self.name(visitor, "reason", row.reason),
             facts.rings,
             None if facts.wait_ms is None else timedelta(milliseconds=facts.wait_ms),
             ", ".join(dict.fromkeys(rang)),
             ", ".join(self.who(agent.duty.person) for agent in row.evidence.agents),
-            self.name(visitor, "penalties.callback", callback) if callback else "",
+            self.name(visitor, "callback_state", callback) if callback else "",
         ]
 
     # -- the queue
@@ -227,11 +228,11 @@ class Review(Part):
                     self.name(visitor, "penalties.rule", row.rule),
                     self.name(visitor, "reason", row.reason),
                     row.entry,
-                    row.shift,
+                    self.name(visitor, "duty_shift", row.shift),
                     row.amount,
                     row.unit,
                     self.name(visitor, "penalties.line", row.state),
-                    self.name(visitor, "penalties.was", row.exemption),
+                    self.name(visitor, "state", row.exemption),
                     self.who(row.decided_by),
                 ]
                 for row in rows

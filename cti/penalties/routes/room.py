@@ -24,9 +24,9 @@ class PenaltyPages:
     places = (
         Place(path="/missed", key="penalties.nav.missed", rights=READ),
         Place(path="/review", key="penalties.nav.review", rights=READ),
-        Place(path="/statements", key="penalties.nav.statements", rights=READ),
+        Place(path="/statements", key="penalties.nav.statements", rights=READ, seldom=True),
         Place(path="/mine/penalties", key="penalties.nav.mine", rights=OWN),
-        Place(path="/audit", key="penalties.nav.audit", rights=CHECK),
+        Place(path="/audit", key="penalties.nav.audit", rights=CHECK, seldom=True),
     )
 
     def __init__(self, asks: Asks) -> None:

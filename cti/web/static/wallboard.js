@@ -16,9 +16,9 @@ const STAY_MS = 30 * 60_000; // far shorter than the shortest session
 const look = css`
   .head { display: flex; gap: 12px; align-items: center; justify-content: space-between; min-height: 32px; }
   .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 16px 24px; margin: 12px 0; }
-  .figures div { display: flex; flex-direction: column-reverse; justify-content: flex-end; border-top: 3px solid var(--hair); padding-top: 8px; }
-  .figures .warning, .figures .critical { border-top-color: var(--amber); }
-  .figures .critical { background: var(--raised); border-top-width: 8px; padding-top: 3px; }
+  .figures > div { display: flex; flex-direction: column-reverse; justify-content: flex-end; border-top: 3px solid var(--hair); padding-top: 8px; }
+  .figures > .warning, .figures > .critical { border-top-color: var(--amber); }
+  .figures > .critical { background: var(--raised); border-top-width: 8px; padding-top: 3px; }
   .figures dt { color: var(--soft); font-size: 15px; }
   .figures dd { font-size: 44px; line-height: 1.15; font-weight: 600; }
   .figures dd small { font-size: 15px; font-weight: 400; color: var(--soft); white-space: nowrap; }
