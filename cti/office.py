@@ -199,6 +199,7 @@ class Office:
                 people=self._people,
                 house=self._house,
                 clock=self._clock,
+                roster=self.duty.roster,
             ),
             PolicyRoom(self._policy, self._clock, self._name_of),
         ]

@@ -4,7 +4,7 @@ Everything asked for stands in the address; a page and its files show the same r
 are made from the same sheet.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from aiohttp import web
 from cti.calls.record import Outcome, Reason
 from cti.calls.tally import MissedLine, Part, Tally, Wanted
 from cti.clock import Clock
+from cti.duty.rules import Assignment
 from cti.errors import Refused
 from cti.house import House
 from cti.people.rules import Directory, Right
@@ -33,6 +34,15 @@ MOST: Final = 50_000
 FIELDS: Final = ("from", "to", "by", "agent", "where", "reason")
 RING_BY: Final = (By.DAY, By.WEEK, By.MONTH, By.HOUR, By.SHIFT, By.AGENT)
 MISSED_BY: Final = (*RING_BY, By.REASON)
+
+
+Roster = Callable[[datetime, datetime], Awaitable[Sequence[Assignment]]]
+"""Gives the published assignments that touch a time."""
+
+
+async def no_roster(_began: datetime, _ended: datetime) -> Sequence[Assignment]:
+    """Know of no roster."""
+    return ()
 
 
 class Counts(Protocol):
@@ -81,7 +91,9 @@ class ReportsRoom:
         people: Callable[[], Directory],
         house: Callable[[], House],
         clock: Clock,
+        roster: Roster = no_roster,
     ) -> None:
+        self._roster = roster
         self._counts, self._people, self._house, self._clock = counts, people, house, clock
 
     def routes(self, kit: Kit) -> Sequence[web.RouteDef]:
@@ -103,7 +115,7 @@ class ReportsRoom:
         asked = self._asked(request, RING_BY)
         wanted = self._wanted(asked, outcome=Outcome.ANSWERED, person=asked.typed["agent"] or None)
         tallies = await self._tally(wanted, ["person" if asked.by is By.AGENT else "slot"], asked)
-        sheet = self._sheet(kit, visitor.locale, asked, "ring", self._rows(asked, tallies))
+        sheet = self._sheet(kit, visitor.locale, asked, "ring", await self._rows(asked, tallies))
         if (form := wanted_form(request)) and not asked.refusal:
             return await kit.downloads.answer(sheet, form)
         total = total_of(tallies)
@@ -128,7 +140,7 @@ class ReportsRoom:
             part = "reason"
         tallies = await self._tally(wanted, [part], asked)
         of = await self._incoming(asked)
-        rows = self._rows(asked, tallies)
+        rows = await self._rows(asked, tallies)
         if rung and asked.by is By.AGENT:
             rows = [row for row in rows if row.key == rung]
         sheet = self._sheet(kit, visitor.locale, asked, "missed", rows, of)
@@ -178,11 +190,14 @@ class ReportsRoom:
         if asked.by in (By.AGENT, By.REASON):
             return None
         tallies = await self._tally(self._wanted(asked), ["slot"], asked)
-        return {row.key: row.calls for row in self._rows(asked, tallies)}
+        return {row.key: row.calls for row in await self._rows(asked, tallies)}
 
-    def _rows(self, asked: Asked, tallies: Sequence[Tally]) -> list[Row]:
+    async def _rows(self, asked: Asked, tallies: Sequence[Tally]) -> list[Row]:
         house = self._house()
-        return rows_of(tallies, asked.by, house.zone, house.shifts.types)
+        roster: Sequence[Assignment] = ()
+        if asked.by is By.SHIFT and tallies:
+            roster = await self._roster(*asked.period.instants(house.zone))
+        return rows_of(tallies, asked.by, house.zone, house.shifts.types, roster)
 
     async def _page_of_calls(self, wanted: Wanted, request: web.Request) -> Sequence[MissedLine]:
         return await self._counts.missed(wanted, PAGE + 1, _before(request.query.get("before", "")))
@@ -244,7 +259,7 @@ class ReportsRoom:
             "queue": Kind.TEXT,
             "reason": Kind.TEXT,
             "rings": Kind.WHOLE,
-            "wait": Kind.DURATION,
+            "waited": Kind.DURATION,
             "rung": Kind.TEXT,
         }
         people = self._people()
@@ -285,7 +300,7 @@ class ReportsRoom:
             case By.SHIFT:
                 if not key:
                     return kit.words.say(locale, "report.no_shift")
-                return kit.words.name(locale, "shift", key)
+                return kit.words.name(locale, "duty_shift", key)
             case By.HOUR:
                 return f"{key}:00–{int(key) + 1:02}:00"
             case By.REASON:

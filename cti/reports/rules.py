@@ -1,10 +1,11 @@
 """How do counts of five minutes become a report's rows: hour, day, week, month, shift? Pure.
 
-The house's zone decides what an hour and a day are. A shift is the house's time of day: a call in
-the overlap of two shifts counts in both.
+The house's zone decides what an hour and a day are. A call belongs to the shifts that the roster
+has at its time; on a day without a roster to those of the house's hours. In an overlap it counts
+in each.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cti.calls.tally import Tally
+from cti.duty.rules import Assignment
 from cti.errors import Refused
 from cti.house import ShiftType
 from cti.value import value
@@ -101,9 +103,10 @@ def rows_of(
     by: By,
     zone: ZoneInfo,
     shifts: Mapping[str, ShiftType],
+    roster: Iterable[Assignment] = (),
 ) -> list[Row]:
     """Add counts up to the rows of a report, in the order of their keys."""
-    keys = _keys_by(by, zone, shifts)
+    keys = _keys_by(by, zone, shifts, _by_day(roster) if by is By.SHIFT else {})
     rows: dict[str, Row] = {}
     for tally in tallies:
         for key in keys(tally):
@@ -131,8 +134,18 @@ def _added(row: Row, tally: Tally) -> Row:
     )
 
 
+def _by_day(roster: Iterable[Assignment]) -> dict[date, list[Assignment]]:
+    days: dict[date, list[Assignment]] = {}
+    for one in roster:
+        days.setdefault(one.day, []).append(one)
+    return days
+
+
 def _keys_by(
-    by: By, zone: ZoneInfo, shifts: Mapping[str, ShiftType]
+    by: By,
+    zone: ZoneInfo,
+    shifts: Mapping[str, ShiftType],
+    roster: Mapping[date, Sequence[Assignment]],
 ) -> Callable[[Tally], Iterable[str]]:
     def local(tally: Tally) -> datetime:
         assert tally.at is not None  # noqa: S101  counted by time
@@ -148,11 +161,21 @@ def _keys_by(
         case By.HOUR:
             return lambda tally: (f"{local(tally):%H}",)
         case By.SHIFT:
-            return lambda tally: shifts_at(local(tally).time(), shifts)
+            return lambda tally: _shifts(local(tally), shifts, roster)
         case By.AGENT:
             return lambda tally: (tally.person or "",)
         case By.REASON:
             return lambda tally: (tally.reason or "",)
+
+
+def _shifts(
+    at: datetime, shifts: Mapping[str, ShiftType], roster: Mapping[date, Sequence[Assignment]]
+) -> tuple[str, ...]:
+    days = (at.date() - timedelta(days=1), at.date())  # a night shift is of the day before
+    if days[1] not in roster:
+        return shifts_at(at.time(), shifts)
+    on = {one.shift for day in days for one in roster.get(day, ()) if one.starts <= at < one.ends}
+    return tuple(sorted(on)) or (NO_SHIFT,)
 
 
 def shifts_at(now: time, shifts: Mapping[str, ShiftType]) -> tuple[str, ...]:

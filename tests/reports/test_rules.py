@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cti.calls.tally import Tally
+from cti.duty.rules import Assignment, DutyState
 from cti.errors import Refused
 from cti.house import SHIFTS, ShiftType
+from cti.people.rules import Role
 from cti.reports.rules import By, Period, Row, period_of, rows_of, shifts_at, total_of
 
 TAIPEI = ZoneInfo("Asia/Taipei")
@@ -46,6 +48,36 @@ def test_a_call_in_the_overlap_of_shifts_counts_in_each() -> None:
     told = [tally("2026-11-22T08:15"), tally("2026-11-22T14:00"), tally("2026-11-22T22:00")]
 
     assert {"early": 2, "middle": 1, "late": 1, "": 1} == keys(By.SHIFT, *told)
+
+
+def test_the_roster_says_which_shifts_there_were() -> None:
+    def assigned(shift: str, day: int, begins: int, hours: int) -> Assignment:
+        starts = datetime(2026, 11, day, begins, tzinfo=TAIPEI)
+        return Assignment(
+            id=f"{shift}{day}",
+            person="p-may",
+            role=Role.AGENT,
+            department="",
+            day=starts.date(),
+            shift=shift,
+            starts=starts,
+            ends=starts + timedelta(hours=hours),
+            relieved_by="",
+            source="plan",
+            state=DutyState.PLANNED,
+        )
+
+    roster = [assigned("night", 20, 22, 8), assigned("day", 21, 9, 8), assigned("day", 22, 9, 8)]
+    told = [
+        tally("2026-11-21T02:00", 1),  # the night of the day before
+        tally("2026-11-21T10:00", 2),
+        tally("2026-11-21T20:00", 4),
+        tally("2026-11-23T10:00", 8),  # a day without a roster
+    ]
+
+    rows = rows_of(told, By.SHIFT, TAIPEI, SHIFTS, roster)
+
+    assert {"night": 1, "day": 2, "": 4, "early": 8} == {row.key: row.calls for row in rows}
 
 
 def test_a_shift_over_midnight_has_both_its_ends() -> None:

@@ -22,7 +22,7 @@ const look = css`
   .figures dt { color: var(--soft); font-size: 15px; }
   .figures dd { font-size: 44px; line-height: 1.15; font-weight: 600; }
   .figures dd small { font-size: 15px; font-weight: 400; color: var(--soft); white-space: nowrap; }
-  .figures .level { color: var(--amber); font-size: 15px; font-weight: 600; min-height: 22px; }
+  .figures .level { display: block; color: var(--amber); font-size: 15px; font-weight: 600; min-height: 22px; }
   .reasons { display: flex; flex-wrap: wrap; gap: 0 16px; color: var(--soft); min-height: 20px; }
   h2 { font-size: 15px; font-weight: 600; margin: 20px 0 4px; }
   .states { display: flex; flex-wrap: wrap; gap: 4px 24px; margin-bottom: 8px; font-size: 18px; min-height: 27px; }
@@ -122,7 +122,7 @@ export class CtiWallboard extends LiveElement {
     const level = this.board.wall.alarms.find((alarm) => alarm.key === key)?.level;
     return html`<div class=${level ?? nothing}>
       <dt>${label}</dt>
-      <dd>${value}<div class="level" role=${key ? 'status' : nothing}>${level ? html`${shape('limit')} ${this.words.name('wall.level', level)}` : nothing}</div></dd>
+      <dd>${value}<span class="level" role=${key ? 'status' : nothing}>${level ? html`${shape('limit')} ${this.words.name('wall.level', level)}` : nothing}</span></dd>
     </div>`;
   }
 
