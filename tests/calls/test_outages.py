@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cti.calls.store import gaps, legs
+from cti.calls.switchboard import TICK
 from cti.clock import SetClock
 from cti.db.engine import Database
 from cti.errors import StoreUnavailable
