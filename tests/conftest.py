@@ -1,11 +1,13 @@
 """What every test may ask for: a database of its own, on each kind that the product meets."""
 
+import logging
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 
 from cti.db import migrate
 from cti.db.engine import Database
@@ -14,6 +16,17 @@ from tests.kit.postgres import Missing, OwnServer, Server, any_server, own_serve
 
 EVERY_DATABASE = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 _names = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before() -> Iterator[None]:
+    """Leave no logger behind that writes to a stream which the test has closed."""
+    before, handlers = structlog.get_config(), logging.getLogger().handlers[:]
+    yield
+    structlog.configure(**before)
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

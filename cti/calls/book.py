@@ -77,7 +77,7 @@ SETTLE: Final = timedelta(seconds=2)
 """So long after its last leg a call is judged: siblings and causes come late (9.5)."""
 WINDOW: Final = 64
 """In a stream without our own clock, so many events too: it may have been reordered."""
-CLOSE_EVERY: Final = 16
+CLOSE_EVERY: Final = 256
 """Look every so many events whether a call may be closed."""
 REMEMBERED: Final = 50_000
 """Names of ended calls that are known, so that a late fact opens no phantom."""

@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 LINGER: Final = timedelta(seconds=30)
 """So long a finished card can still be looked at: a hint of it may be under way."""
+_SWEEP_EVERY: Final = timedelta(seconds=1)
 KEPT: Final = 20_000
 """So many hints are kept for screens that come back."""
 LOOK_WITHIN: Final = 0.3
@@ -137,6 +138,7 @@ class Desk:
         """What the wallboard shows besides; whoever knows it hangs it here."""
         self._board_dirty = asyncio.Event()
         self._day_dirty, self._day_ends = True, clock.now()
+        self._sweep_at = clock.now()
 
     def obey(self, house: House) -> None:
         """Go by these rules from now on; the day is counted anew by them."""
@@ -393,6 +395,9 @@ class Desk:
 
     def _sweep(self) -> None:
         now = self._clock.now()
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + _SWEEP_EVERY
         old = [
             call
             for call, live in self._live.items()

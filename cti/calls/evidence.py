@@ -20,6 +20,7 @@ from cti.calls.facts import (
 )
 from cti.calls.record import CallId
 
+_text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
 _BEFORE: Final = 1 << 48
@@ -45,17 +46,13 @@ _FLAGS: Final = ("blind", "blind_open", "torn", "inexact")
 
 def dump(call: Call, boot: str) -> str:
     """Write a live call down as JSON text."""
-    return json.dumps(
-        {
-            "id": call.id,
-            "boot": boot,
-            "names": call.names,
-            "legs": [_leg(leg) for leg in call.legs.values()],
-        }
-        | {flag: True for flag in _FLAGS if getattr(call, flag)},
-        ensure_ascii=True,
-        separators=(",", ":"),
-    )
+    told: dict[str, Any] = {
+        "id": call.id,
+        "boot": boot,
+        "names": call.names,
+        "legs": [_leg(leg) for leg in call.legs.values()],
+    }
+    return _text(told | {flag: True for flag in _FLAGS if getattr(call, flag)})
 
 
 def load(text: str, number: int) -> tuple[Call, str]:
@@ -115,7 +112,10 @@ def _leg_back(told: dict[str, Any]) -> Leg:
 
 
 def _stamp(at: Moment) -> list[int | None]:
-    return [None if at.at is None else (at.order - _EPOCH) // _MICRO, at.seq]
+    if at.at is None:
+        return [None, at.seq]
+    since = at.order - _EPOCH
+    return [(since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, at.seq]
 
 
 def _moment(told: list[int | None]) -> Moment:

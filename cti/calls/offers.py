@@ -81,6 +81,8 @@ def _meet(other: OfferRecord, offer: OfferRecord) -> bool:
 
 
 def _gathered(group: Sequence[OfferRecord], whose: WhoseIs) -> AgentOffer:
+    if len(group) == 1:
+        return _alone(group[0], whose)
     first = group[0]
     outcomes = {offer.outcome for offer in group}
     ended = all(offer.ended for offer in group)
@@ -102,9 +104,23 @@ def _gathered(group: Sequence[OfferRecord], whose: WhoseIs) -> AgentOffer:
     )
 
 
+def _alone(offer: OfferRecord, whose: WhoseIs) -> AgentOffer:
+    return AgentOffer(
+        agent=offer.phone.agent,
+        person=whose(offer.phone.device),
+        phones=(offer.phone,),
+        began=offer.began,
+        rang=offer.rang,
+        rang_at=offer.rang_at,
+        picked_at=offer.picked_at,
+        ended=offer.ended,
+        ended_at=offer.ended_at if offer.ended else None,
+        ring_ms=offer.ring_ms,
+        outcome=offer.outcome if offer.ended or offer.outcome is OfferOutcome.ANSWERED else None,
+    )
+
+
 def _ring_ms(group: Sequence[OfferRecord], rang_at: datetime | None) -> int | None:
-    if len(group) == 1:
-        return group[0].ring_ms
     ends = [
         offer.rang_at + timedelta(milliseconds=offer.ring_ms)
         for offer in group

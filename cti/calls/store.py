@@ -17,9 +17,9 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    Executable,
     ForeignKey,
     Index,
+    Insert,
     Integer,
     Select,
     String,
@@ -54,6 +54,7 @@ from cti.calls.record import (
     WholeCall,
 )
 from cti.calls.tally import SLOT_S, MissedLine, Part, Tally, Wanted
+from cti.db import together
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
 from cti.log import clean
@@ -230,7 +231,34 @@ _FORGET: Final = {
     for table in (offers, visits, talks)
 }
 _INSERT: Final = {table: insert(table) for table in _FORGET}
-_NUMBER: Final = insert(outbox).returning(outbox.c.seq, sort_by_parameter_order=True)
+_MERGE: Final = (
+    update(calls)
+    .where(calls.c.id == bindparam("old"))
+    .values(merged_into=bindparam("into"), over=True, state="ended", evidence=None)
+)
+_TELL: Final = insert(outbox).returning(outbox.c.seq, sort_by_parameter_order=True)
+_CONTACTS: Final = (
+    select(
+        calls.c.id,
+        calls.c.began,
+        calls.c.seen_at,
+        calls.c.direction,
+        calls.c.outcome,
+        calls.c.reason,
+        calls.c.rings,
+        calls.c.agent,
+        calls.c.person,
+        calls.c.talk_ms,
+    )
+    .where(
+        calls.c.number == bindparam("whose"),
+        calls.c.over.is_(True),
+        calls.c.merged_into.is_(None),
+        calls.c.id != bindparam("but"),
+    )
+    .order_by(calls.c.seen_at.desc())
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,43 +354,27 @@ class CallStore:
         The same call may be kept any number of times; of several states in one go the last
         is written.
         """
-        batches = list(batches)
+        batches, dialect = list(batches), conn.dialect.name
         latest = {keeping.record.id: keeping for batch in batches for keeping in batch.calls}
-        await _upsert(conn, calls, [_call_row(keeping) for keeping in latest.values()])
-        await self._keep_parts(conn, [k for k in latest.values() if k.record.over])
-        for batch in batches:
-            for old, into in batch.merges:
-                await conn.execute(
-                    update(calls)
-                    .where(calls.c.id == old)
-                    .values(merged_into=into, over=True, state="ended", evidence=None)
-                )
-        spans = {gap.id: gap for batch in batches for gap in batch.gaps}
-        await _upsert(conn, gaps, [_gap_row(gap) for gap in spans.values()])
-        until = {pbx: at for batch in batches for pbx, at in batch.heard.items()}
-        await _upsert(conn, heard, [{"pbx": pbx, "at": at} for pbx, at in until.items()])
+        rows = {
+            calls: [_call_row(keeping) for keeping in latest.values()],
+            gaps: [_gap_row(gap) for batch in batches for gap in batch.gaps],
+            heard: [{"pbx": p, "at": at} for batch in batches for p, at in batch.heard.items()],
+        }
         tell = [(batch.at, who, call) for batch in batches for who, call in batch.tell]
-        return await self._tell(conn, tell)
-
-    async def _keep_parts(self, conn: AsyncConnection, done: Sequence[Keeping]) -> None:
-        if not done:
-            return
-        ids = [{"over": keeping.record.id} for keeping in done]
-        rows: dict[Table, list[dict[str, Any]]] = {offers: [], visits: [], talks: []}
-        for keeping in done:
-            _part_rows(keeping, rows)
-        for table, some in rows.items():
-            await conn.execute(_FORGET[table], ids)
-            if some:
-                await conn.execute(_INSERT[table], some)
-        await _upsert(conn, legs, [row for keeping in done for row in _leg_rows(keeping.record)])
-
-    async def _tell(self, conn: AsyncConnection, tell: Sequence[tuple[datetime, str, str]]) -> Told:
-        if not tell:
-            return []
-        rows = [{"at": at, "audience": who, "call": call} for at, who, call in tell]
-        found = await conn.execute(_NUMBER, rows)
-        return [(seq, who, call) for seq, (_, who, call) in zip(found.scalars(), tell, strict=True)]
+        *_, numbers = await together.run(
+            conn,
+            [
+                *_upserts(rows, dialect),
+                *_parts([k for k in latest.values() if k.record.over], dialect),
+                (
+                    _MERGE,
+                    [{"old": old, "into": into} for b in batches for old, into in b.merges],
+                ),
+                (_TELL, [{"at": at, "audience": who, "call": call} for at, who, call in tell]),
+            ],
+        )
+        return [(seq, who, call) for seq, (_, who, call) in zip(numbers, tell, strict=True)]
 
     async def forget_told(self, before: datetime) -> None:
         """Drop hints older than an instant: nobody asks for them any more."""
@@ -403,17 +415,7 @@ class CallStore:
     async def contacts(self, number: str, but: str, limit: int = 5) -> list[Contact]:
         """Give the last calls of a number that are over, newest first, without call `but`."""
         async with self._db.read() as conn:
-            found = await conn.execute(
-                select(calls)
-                .where(
-                    calls.c.number == number,
-                    calls.c.over.is_(True),
-                    calls.c.merged_into.is_(None),
-                    calls.c.id != but,
-                )
-                .order_by(calls.c.seen_at.desc())
-                .limit(limit)
-            )
+            found = await conn.execute(_CONTACTS, {"whose": number, "but": but, "most": limit})
             return [
                 Contact(
                     call=row.id,
@@ -970,15 +972,13 @@ def _of(parts: Table, span: ColumnElement[bool]) -> Select[Any]:
     return select(parts).join(calls, calls.c.id == parts.c.call).where(span)
 
 
-async def _upsert(conn: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def _upserts(rows: Mapping[Table, Sequence[dict[str, Any]]], dialect: str) -> list[together.Step]:
     """Insert rows, or bring those that are there up to date, by primary key."""
-    if rows:
-        await conn.execute(_upserting(table, tuple(rows[0]), conn.dialect.name), rows)
+    return [(_upsert(table, tuple(some[0]), dialect), some) for table, some in rows.items() if some]
 
 
 @cache
-def _upserting(table: Table, names: tuple[str, ...], dialect: str) -> Executable:
-    """Make the statement of `_upsert`, once: making it costs more than running it."""
+def _upsert(table: Table, names: tuple[str, ...], dialect: str) -> Insert:
     keys = [column.name for column in table.primary_key]
     others = [name for name in names if name not in keys]
     if dialect == "sqlite":
@@ -1062,6 +1062,19 @@ def _raw(record: CallRecord) -> dict[str, str] | None:
         for key, text in sent.items()
         if text is not None and text != _cleaned(text)
     } or None
+
+
+def _parts(done: Sequence[Keeping], dialect: str) -> list[together.Step]:
+    """Write the parts of calls that are over, anew."""
+    rows: dict[Table, list[dict[str, Any]]] = {offers: [], visits: [], talks: []}
+    for keeping in done:
+        _part_rows(keeping, rows)
+    ids = [{"over": keeping.record.id} for keeping in done]
+    return [
+        *((_FORGET[table], ids) for table in rows),
+        *((_INSERT[table], some) for table, some in rows.items()),
+        *_upserts({legs: [row for k in done for row in _leg_rows(k.record)]}, dialect),
+    ]
 
 
 def _part_rows(keeping: Keeping, rows: dict[Table, list[dict[str, Any]]]) -> None:

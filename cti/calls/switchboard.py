@@ -49,7 +49,7 @@ AT_ONCE: Final = 2_000
 GATHER: Final = 0.002
 """Seconds in which frames gather: what a PBX says of one moment comes in a burst."""
 TICK: Final = 0.5
-"""Seconds after which time is told to the book when nothing else happens."""
+"""Time is told to the book once in so many seconds."""
 AGAIN: Final = timedelta(seconds=5)
 """Ask for a snapshot again this long after one that failed."""
 PATIENCE: Final = timedelta(seconds=10)
@@ -169,6 +169,7 @@ class Switchboard:
         self._shown: dict[str, _Shown] = {}
         self._undecided: dict[CallId, datetime] = {}
         self._tick: asyncio.Timeout | None = None
+        self._next_tick = 0.0
         self._offset = timedelta()
         self._up = self._laid = False
         self._gap: Gap | None = None
@@ -240,8 +241,7 @@ class Switchboard:
                 self.inbox.aside.put("handler", frame.payload)
         if frames:
             self._keep_time(last, frames[-1].arrived, len(frames))
-        effects += self._heard(Passed(at=self._pbx_now()))
-        self._perform([*effects, *self._look_again()])
+        self._perform([*effects, *self._tick_off()])
         self._say_heard()
 
     def _say_heard(self) -> None:
@@ -252,12 +252,17 @@ class Switchboard:
             self._said_heard = now
             self._hand_on(Batch(at=now, heard={self.pbx: now}), Turn())
 
-    def _look_again(self) -> Sequence[Effect]:
-        """Find the calls of which only time could tell whether an agent still has them."""
-        due = [call for call, at in self._undecided.items() if at <= self._pbx_now()]
+    def _tick_off(self) -> Sequence[Effect]:
+        """Tell the book the time, every half second: what is due then is done in one go."""
+        now = self._clock.monotonic()
+        if now < self._next_tick:
+            return ()
+        self._next_tick = now + TICK
+        at = self._pbx_now()
+        due = [call for call, when in self._undecided.items() if when <= at]
         for call in due:
             del self._undecided[call]
-        return [Show(call=call) for call in due]
+        return [*self._heard(Passed(at=at)), *[Show(call=call) for call in due]]
 
     def _heard(self, event: Event) -> Sequence[Effect]:
         """Let the book hear what no frame told. One call that makes it fail costs itself."""

@@ -33,7 +33,7 @@ _CUSTOMER: Final = re.compile(rb"139\d{8}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One frame: when, what, and for which customer it is the first to say that a phone rings."""
+    """One frame: when, what, and for whom it is the first to say that a phone rings."""
 
     at: float
     wire: bytes

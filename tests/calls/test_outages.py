@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cti.calls.store import gaps, legs
+from cti.calls.switchboard import TICK
 from cti.clock import SetClock
 from cti.db.engine import Database
 from cti.errors import StoreUnavailable
@@ -431,7 +432,7 @@ class TestClock:
             assert it.switchboard.lag_ms == pytest.approx(-5 * 3_600_000 + 3, abs=1)
             await it.passes(1.9)
             assert it.book.live()
-            await it.passes(0.2)
+            await it.passes(0.1 + TICK)
             assert not it.book.live()
 
     async def test_a_pbx_without_stamps_is_dated_by_us_and_marked(

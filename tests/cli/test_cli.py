@@ -1,30 +1,19 @@
 """Commands as a person types them: what they print, what they refuse, with which exit code."""
 
-import logging
 import os
 import re
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from cti.cli import run
 from cti.db import migrate
 
 COMMAND = Path(sys.executable).parent / "cti"
 TAPE = Path(__file__).parents[1] / "traces" / "queue-ringall-one-answers.ami"
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Leave no logger behind that writes to a closed stream."""
-    yield
-    structlog.reset_defaults()
-    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
 
 
 @pytest.fixture

@@ -1,23 +1,13 @@
 """`cti check` and `cti record` as a person types them, where no PBX answers."""
 
 import json
-import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from cti.cli import run
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Leave no logger behind that writes to a closed stream."""
-    yield
-    structlog.reset_defaults()
-    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
 
 
 @pytest.fixture

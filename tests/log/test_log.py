@@ -3,10 +3,7 @@
 import errno
 import io
 import json
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
 import structlog
 from typing_extensions import override
 
@@ -23,13 +20,6 @@ class FullDisk(io.StringIO):
         if not self.room:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(text)
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    before: dict[str, Any] = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 def test_a_line_that_cannot_be_written_stops_nobody_and_the_next_one_is_there() -> None:
