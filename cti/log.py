@@ -28,7 +28,7 @@ def _clean_values(
 
 
 class Unfailing:
-    """A stream that swallows what the system cannot write now: a full disk, a reader that went.
+    """A stream that swallows what the system cannot write now: a full disk, a reader that went, closed.
 
     A line of the log may be lost then; the work that it tells of goes on.
     """
@@ -38,13 +38,13 @@ class Unfailing:
 
     def write(self, text: str) -> int:
         """Write if that is possible."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             return self._stream.write(text)
         return 0
 
     def flush(self) -> None:
         """Flush if that is possible."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
 
 

@@ -862,6 +862,17 @@ class CallStore:
             found = await conn.execute(asked.group_by(*kinds))
             return [_tally(row._mapping) for row in found]
 
+    async def incoming(self, wanted: Wanted) -> list[Tally]:
+        """Count inbound calls that are over, by five minutes, and nothing else of them."""
+        slot = calls.c.slot
+        asked = select(slot, func.count().label("calls")).where(*_wanted(wanted)).group_by(slot)
+        async with self._db.read() as conn:
+            found = await conn.execute(asked)
+            return [
+                Tally(at=datetime.fromtimestamp(row.slot * SLOT_S, UTC), calls=row.calls)
+                for row in found
+            ]
+
     async def missed(
         self, wanted: Wanted, limit: int, before: tuple[datetime, str] | None = None
     ) -> list[MissedLine]:
@@ -922,10 +933,12 @@ def _wanted(wanted: Wanted) -> list[ColumnElement[bool]]:
         calls.c.over.is_(True),
         calls.c.merged_into.is_(None),
         calls.c.slot >= _slot(wanted.began),
-        calls.c.slot <= _slot(wanted.ended),
-        calls.c.seen_at >= wanted.began,
-        calls.c.seen_at < wanted.ended,
+        calls.c.slot <= _slot(wanted.ended - _MOMENT),
     ]
+    if wanted.began.timestamp() % SLOT_S:
+        terms.append(calls.c.seen_at >= wanted.began)
+    if wanted.ended.timestamp() % SLOT_S:
+        terms.append(calls.c.seen_at < wanted.ended)
     if wanted.outcome is not None:
         terms.append(calls.c.outcome == wanted.outcome.value)
     if wanted.person is not None:
@@ -949,6 +962,7 @@ def _sum(column: Any) -> Any:
     return func.coalesce(func.sum(column), 0)
 
 
+_MOMENT: Final = timedelta(microseconds=1)
 _COUNTED: Final = ("id", "rings", "ring_ms", "wait_ms")
 
 

@@ -39,13 +39,13 @@ class Tally:
     at: datetime | None = None
     """The beginning of the five minutes."""
     calls: int
-    known: int
-    within: int
+    known: int = 0
+    within: int = 0
     """Rung no more often than the standard."""
-    late: int
+    late: int = 0
     """Rung so often that one apologises."""
-    ring_ms: int
-    wait_ms: int
+    ring_ms: int = 0
+    wait_ms: int = 0
 
 
 @value

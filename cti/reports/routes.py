@@ -4,6 +4,7 @@ Everything asked for stands in the address; a page and its files show the same r
 are made from the same sheet.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -52,6 +53,10 @@ class Counts(Protocol):
         self, wanted: Wanted, parts: Collection[Part], *, standard: int, late: int
     ) -> Sequence[Tally]:
         """Count calls; see `CallStore.tally`."""
+        ...
+
+    async def incoming(self, wanted: Wanted) -> Sequence[Tally]:
+        """Count all calls by time; see `CallStore.incoming`."""
         ...
 
     async def missed(
@@ -138,8 +143,9 @@ class ReportsRoom:
             part = "rung"
         elif asked.by is By.REASON:
             part = "reason"
-        tallies = await self._tally(wanted, [part], asked)
-        of = await self._incoming(asked)
+        tallies, of = await asyncio.gather(
+            self._tally(wanted, [part], asked), self._incoming(asked)
+        )
         rows = await self._rows(asked, tallies)
         if rung and asked.by is By.AGENT:
             rows = [row for row in rows if row.key == rung]
@@ -187,9 +193,9 @@ class ReportsRoom:
 
     async def _incoming(self, asked: Asked) -> dict[str, int] | None:
         """Count all incoming calls in the same rows; None where a row is a part of the missed."""
-        if asked.by in (By.AGENT, By.REASON):
+        if asked.refusal or asked.by in (By.AGENT, By.REASON):
             return None
-        tallies = await self._tally(self._wanted(asked), ["slot"], asked)
+        tallies = await self._counts.incoming(self._wanted(asked))
         return {row.key: row.calls for row in await self._rows(asked, tallies)}
 
     async def _rows(self, asked: Asked, tallies: Sequence[Tally]) -> list[Row]:

@@ -56,6 +56,12 @@ async def test_calls_are_counted_by_five_minutes(calls: CallStore) -> None:
     }
 
 
+async def test_all_that_came_is_counted_by_five_minutes(calls: CallStore) -> None:
+    found = await calls.incoming(replace(DAY, ended=NINE + timedelta(minutes=61)))
+
+    assert [Tally(at=NINE, calls=3)] == found
+
+
 async def test_a_missed_call_counts_once_for_each_agent_whose_phone_rang(calls: CallStore) -> None:
     [may] = await tally(calls, replace(DAY, outcome=Outcome.MISSED), "rung")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cti.people.rules import Device, Person
@@ -305,6 +305,7 @@ facts = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(facts)
 def test_whatever_the_clocks_say_intervals_follow_each_other(
     told: list[tuple[float, Standing | None]],

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cti.presence.states import AgentState, Interval, Source, at, covered, joined
@@ -171,6 +171,7 @@ def test_exempt_states_may_join_up_to_cover_the_ringing() -> None:
 spans = st.tuples(st.integers(0, 40), st.integers(1, 20) | st.none())
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 15), min_size=1, max_size=6),
     st.lists(spans, max_size=4),

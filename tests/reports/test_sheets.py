@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cti.errors import Refused
@@ -84,6 +84,7 @@ def test_a_forged_number_of_a_phone_is_guarded_like_text(number: str) -> None:
     assert f'"\'{number}"' in csv_bytes(sheet).decode("utf-8")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(), max_size=20))
 @example("\ud800=")
 def test_no_text_is_run_or_breaks_a_file(text: str) -> None:

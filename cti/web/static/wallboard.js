@@ -21,8 +21,9 @@ const look = css`
   .figures > .critical { background: var(--raised); border-top-width: 8px; padding-top: 3px; }
   .figures dt { color: var(--soft); font-size: 15px; }
   .figures dd { font-size: 44px; line-height: 1.15; font-weight: 600; }
-  .figures dd small { font-size: 15px; font-weight: 400; color: var(--soft); white-space: nowrap; }
-  .figures .level { display: block; color: var(--amber); font-size: 15px; font-weight: 600; min-height: 22px; }
+  .figures .below { display: flex; flex-wrap: wrap; gap: 0 12px; font-size: 15px; line-height: 22px; min-height: 22px; font-weight: 400; color: var(--soft); }
+  .figures .level { color: var(--amber); font-weight: 600; }
+  .figures .level:empty { display: none; }
   .reasons { display: flex; flex-wrap: wrap; gap: 0 16px; color: var(--soft); min-height: 20px; }
   h2 { font-size: 15px; font-weight: 600; margin: 20px 0 4px; }
   .states { display: flex; flex-wrap: wrap; gap: 4px 24px; margin-bottom: 8px; font-size: 18px; min-height: 27px; }
@@ -34,7 +35,7 @@ const look = css`
   .empty { padding: 8px 0; border-top: 1px solid var(--hair); }
   :host(:fullscreen) { overflow: auto; padding: 24px 32px; }
   :host(:fullscreen) .figures dd { font-size: 72px; }
-  :host(:fullscreen) .figures dt, :host(:fullscreen) .figures .level, :host(:fullscreen) .agents { font-size: 20px; }
+  :host(:fullscreen) .figures dt, :host(:fullscreen) .figures .below, :host(:fullscreen) .agents { font-size: 20px; }
   :host(:fullscreen) .states { font-size: 26px; }
   @container (max-width: 600px) {
     .figures { grid-template-columns: 1fr 1fr; }
@@ -98,16 +99,18 @@ export class CtiWallboard extends LiveElement {
 
   #figures({ wall, today, standard }) {
     const { words } = this;
-    const rate = today.standard_rate === null
-      ? html`<small>${words.say('board.none_yet')}</small>`
-      : html`${Math.round(today.standard_rate * 100)} % <small>${words.say('board.standard_of', { within: today.within_standard, answered: today.answered })}</small>`;
+    const some = today.standard_rate !== null;
+    const rate = some ? `${Math.round(today.standard_rate * 100)} %` : '–';
+    const of = some
+      ? words.say('board.standard_of', { within: today.within_standard, answered: today.answered })
+      : words.say('board.none_yet');
     const longest = wall.longest === null ? 0 : since(wall.longest, this.moment());
     const reasons = Object.entries(today.missed_by_reason).filter(([, n]) => n);
     return html`<section aria-label=${words.say('board.today')}>
       <dl class="figures">
         ${this.#figure('waiting', words.say('wall.waiting'), wall.waiting)}
         ${this.#figure('longest_wait', words.say('wall.longest_wait'), duration(longest))}
-        ${this.#figure('service_level', words.say('wall.service_level', { n: standard }), rate)}
+        ${this.#figure('service_level', words.say('wall.service_level', { n: standard }), rate, of)}
         ${this.#figure('', words.say('board.answered'), today.answered)}
         ${this.#figure('', words.say('board.missed'), today.missed)}
       </dl>
@@ -118,11 +121,11 @@ export class CtiWallboard extends LiveElement {
   }
 
   /** A figure; an alarm is told by a word and a shape, never by colour alone. */
-  #figure(key, label, value) {
+  #figure(key, label, value, note = '') {
     const level = this.board.wall.alarms.find((alarm) => alarm.key === key)?.level;
     return html`<div class=${level ?? nothing}>
       <dt>${label}</dt>
-      <dd>${value}<span class="level" role=${key ? 'status' : nothing}>${level ? html`${shape('limit')} ${this.words.name('wall.level', level)}` : nothing}</span></dd>
+      <dd>${value}<span class="below"><span class="level" role=${key ? 'status' : nothing}>${level ? html`${shape('limit')} ${this.words.name('wall.level', level)}` : nothing}</span>${note}</span></dd>
     </div>`;
   }
 
