@@ -28,7 +28,7 @@ def _clean_values(
 
 
 class Unfailing:
-    """A stream that swallows what the system cannot write now: a full disk, a reader that went, closed.
+    """A stream that swallows what cannot be written now: a full disk, a reader gone, closed.
 
     A line of the log may be lost then; the work that it tells of goes on.
     """
