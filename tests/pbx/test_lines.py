@@ -32,7 +32,14 @@ LINES = [("trunk", number) for number in (GOOD, DEAD, BUSY, ASTRAY)] + [("nowher
 
 def rules(folder: Path) -> Path:
     """Write a house file with these lines; tests are made only when somebody asks."""
-    parts = ["schema = 1", "[house]", 'id = "lines"', "[line_test]", "automatic = false"]
+    parts = [
+        "schema = 1",
+        "[house]",
+        'id = "lines"',
+        'timezone = "Asia/Shanghai"',
+        "[line_test]",
+        "automatic = false",
+    ]
     for trunk, number in LINES:
         parts += ["[[line_test.lines]]", f'trunk = "{trunk}"', f'dial = "{number}"']
         parts.append(f'arrives_at = "{ENTRY}"')
