@@ -75,6 +75,7 @@ from cti.penalties.record import (
     Statement,
     StatementState,
     Verdict,
+    WaitingBundle,
 )
 from cti.people.rules import Directory, Person, Right, Role, checked_text
 
@@ -356,6 +357,28 @@ class PenaltyStore:
         async with self._db.read() as conn:
             found = (await conn.execute(wanted)).scalars().all()
             return [await self._bundle(conn, one) for one in found]
+
+    async def waiting_bundles(self) -> Sequence[WaitingBundle]:
+        """List bundles that wait for a decision, newest first, at most 200: a storm is long."""
+        joined = bundles.join(incidents, incidents.c.bundle == bundles.c.id).join(
+            missed_calls, missed_calls.c.incident == incidents.c.id
+        )
+        wanted = (
+            select(
+                bundles.c.id,
+                bundles.c.fault,
+                func.min(missed_calls.c.at).label("began"),
+                func.max(missed_calls.c.ended_at).label("ended"),
+                func.count(incidents.c.id.distinct()).label("incidents"),
+            )
+            .select_from(joined)
+            .where(incidents.c.state.in_((IncidentState.OPEN, IncidentState.BUNDLED)))
+            .group_by(bundles.c.id, bundles.c.fault, bundles.c.began)
+            .order_by(bundles.c.began.desc())
+            .limit(AT_ONCE)
+        )
+        async with self._db.read() as conn:
+            return [WaitingBundle(**row._mapping) for row in await conn.execute(wanted)]
 
     async def bundle(self, bundle: str) -> Bundle:
         """Find a bundle with its incidents. Raises `Refused` (no_bundle)."""

@@ -23,6 +23,7 @@ from cti.penalties.record import (
     ReviewFilter,
     StatementState,
     Verdict,
+    WaitingBundle,
 )
 from cti.people.rules import Directory
 from cti.presence.states import AgentState
@@ -471,6 +472,21 @@ async def test_who_may_decide_a_bundle(db: Database, who: str, reason: str, code
     act = office.store.decide_bundle(bundle.id, choice, by=PEOPLE[who], reason=reason)
 
     assert code == await refused(act)
+
+
+async def test_a_list_tells_how_long_a_storm_was(db: Database) -> None:
+    office = await storm(db)
+    (bundle,) = await office.store.bundles()
+
+    (told,) = await office.store.waiting_bundles()
+
+    assert told == WaitingBundle(
+        id=bundle.id,
+        fault="",
+        began=bundle.began,
+        ended=bundle.ended,
+        incidents=len(bundle.incidents),
+    )
 
 
 async def test_of_a_bundle_the_lines_of_the_call_that_was_named_are_taken(db: Database) -> None:
