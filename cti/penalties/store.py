@@ -431,13 +431,16 @@ class PenaltyStore:
         """Pick the lines of each call, those of one call (`incident`, else the first), or none.
 
         The lines that are picked are approved. Give their ids. Raises `Refused`: no_bundle,
-        own_case, already_decided, bundle_growing, reason_missing, no_incident, no_right.
+        own_case, supervisor_first, already_decided, bundle_growing, reason_missing,
+        no_incident, no_right.
         """
         why, now, house = review.checked_reason(reason), self._clock.now(), self._house()
         async with self._alone() as conn:
             found = await self._bundle(conn, bundle)
             parties = frozenset[str]().union(*map(_parties, found.incidents))
             review.check_decider(by, self._directory(), house, parties)
+            late = any(one.escalated_at for one in found.incidents)
+            review.check_turn(by, self._directory(), house, parties, escalated=late)
             waiting = _waiting(found)
             chosen = _chosen(waiting, choice, incident)
             made = list[str]()
@@ -481,7 +484,7 @@ class PenaltyStore:
             }
             await self._change(conn, line, "undo", by.id, why, address, values)
 
-        return await self._each(picks, by, one)
+        return await self._each(picks, by, one, in_turn=False)
 
     async def lift(self, pick: Pick, *, by: Person, reason: str, address: str = "") -> None:
         """Lift an exemption: the line is proposed and must be decided.
@@ -630,7 +633,6 @@ class PenaltyStore:
         why, now = review.checked_reason(reason), self._clock.now()
 
         async def one(conn: Connection, line: PenaltyLine) -> None:
-            review.check_decider(by, self._directory(), self._house(), (), first=line.decided_by)
             state, after = review.appeal_decided(line, verdict, amount)
             final = None if state is LineState.OVERTURNED else now
             values = {"state": state, "amount": after, "final_at": final}
@@ -671,7 +673,7 @@ class PenaltyStore:
             await self._change(conn, line, "reverse", by.id, why, address, values)
             await conn.execute(insert(bonus).values(row))
 
-        await self._each([pick], by, one)
+        await self._each([pick], by, one, in_turn=False)
         return key
 
     async def mark_seen(self, person: str, seen: Collection[str]) -> None:
@@ -1238,10 +1240,13 @@ class PenaltyStore:
         picks: Sequence[Pick],
         by: Person,
         act: Callable[[Connection, PenaltyLine], Any],
+        *,
+        in_turn: bool = True,
     ) -> Done:
         """Do something to each line that may be touched; what was refused is told.
 
-        Raises the first refusal when nothing was done.
+        With `in_turn` only by whose turn it is (MISS-09). Raises the first refusal when nothing
+        was done.
         """
         done, refused = list[str](), list[Refused]()
         codes = list[tuple[str, str]]()
@@ -1250,7 +1255,12 @@ class PenaltyStore:
                 try:
                     line = await _find_line(conn, pick.line)
                     parties = await _parties_of(conn, line.incident)
-                    review.check_decider(by, self._directory(), self._house(), parties)
+                    directory, house = self._directory(), self._house()
+                    first = line.decided_by if line.state is LineState.APPEALED else None
+                    review.check_decider(by, directory, house, parties, first=first)
+                    if in_turn:
+                        late = line.escalated
+                        review.check_turn(by, directory, house, parties, but=first, escalated=late)
                     _check_version(line, pick)
                     await act(conn, line)
                 except Refused as fault:
