@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from cti.calls.effects import Close, Effect, Merge, Note, Show
@@ -82,6 +82,9 @@ CLOSE_EVERY: Final = 256
 REMEMBERED: Final = 50_000
 """Names of ended calls that are known, so that a late fact opens no phantom."""
 
+_moment: Final = partial(tuple.__new__, Moment)
+"""Make a moment of its fields, fast: one is made of every event."""
+
 Trunks = Callable[[str], bool]
 
 
@@ -119,7 +122,8 @@ class Book:
         self._seq = 0
         self._born = 0
         self._todo: list[Effect] = []
-        self._hear: Mapping[type, Callable[[Any, Moment], None]] = {
+        # None: it speaks of devices, or of our own dialling, and leaves calls alone.
+        self._hear: Mapping[type, Callable[[Any, Moment], None] | None] = {
             LegBorn: self._leg_born,
             LegRang: self._leg_rang,
             LegUp: self._leg_up,
@@ -136,19 +140,19 @@ class Book:
             AgentRangOut: self._agent,
             AgentConnected: self._agent,
             AgentCompleted: self._agent,
-            BridgeEntered: self._bridge,
-            BridgeLeft: self._bridge,
+            BridgeEntered: self._bridge_entered,
+            BridgeLeft: self._bridge_left,
             Joined: self._joined,
             PickedUp: self._picked_up,
             RecordingNamed: self._recording,
-            Originated: _nothing,
+            Originated: None,
             Said: self._said,
             HangupAsked: self._hangup_asked,
             HungUp: self._hung_up,
             ShutDown: self._shut_down,
-            ContactChanged: _nothing,
-            DeviceChanged: _nothing,
-            MemberChanged: _nothing,
+            ContactChanged: None,
+            DeviceChanged: None,
+            MemberChanged: None,
             Passed: self._passed,
             LinkLost: self._link_lost,
             Resynced: self._resynced,
@@ -158,12 +162,17 @@ class Book:
         """Take one event; give what must be done now. Never raises on what a PBX may say."""
         self._seq = seq = self._seq + 1
         at = event.at
-        self._hear[type(event)](event, Moment(NEVER if at is None else at, seq))
+        hear = self._hear[type(event)]
+        if hear is not None:
+            hear(event, _moment((NEVER if at is None else at, seq)))
         if at is not None and (self._now is None or at > self._now):
             self._now = at
         if self._closing and not seq % CLOSE_EVERY:
             self._close_due()
-        return self._done() if self._todo else ()
+        if not (todo := self._todo):
+            return ()
+        self._todo = []
+        return todo
 
     def _done(self) -> list[Effect]:
         todo, self._todo = self._todo, []
@@ -400,7 +409,7 @@ class Book:
         caller = self._leg(event.who, when)
         dest = self._leg(event.dest, when) if event.dest else None
         self._unite(caller, dest)
-        if caller is not None and not any(v.queue == event.queue for v in caller.visits):
+        if caller is not None and event.queue not in [visit.queue for visit in caller.visits]:
             caller.visits.append(Visit(when, event.queue, "named"))
         if dest is None:
             return
@@ -409,19 +418,17 @@ class Book:
         if _is_new(mark, dest.marks):
             dest.marks.append(mark)
 
-    def _bridge(self, event: BridgeEntered | BridgeLeft, when: Moment) -> None:
+    def _bridge_entered(self, event: BridgeEntered, when: Moment) -> None:
         leg = self._leg(event.who, when)
-        if leg is None:
-            return
-        entered = isinstance(event, BridgeEntered)
-        kind = event.kind if isinstance(event, BridgeEntered) else ""
-        step = Step(when, event.bridge, entered, kind)
-        if not _is_new(step, leg.steps):
-            return
-        leg.steps.append(step)
-        if isinstance(event, BridgeEntered) and event.swapped:
-            self._unite(leg, self._legs.get(event.swapped))
-        self._show_leg(leg)
+        if leg is not None and _stepped(leg, Step(when, event.bridge, True, event.kind)):
+            if event.swapped:
+                self._unite(leg, self._legs.get(event.swapped))
+            self._show_leg(leg)
+
+    def _bridge_left(self, event: BridgeLeft, when: Moment) -> None:
+        leg = self._leg(event.who, when)
+        if leg is not None and _stepped(leg, Step(when, event.bridge, False, "")):
+            self._show_leg(leg)
 
     def _joined(self, event: Joined, when: Moment) -> None:
         legs = [leg for who in event.parties if (leg := self._leg(who, when))]
@@ -574,10 +581,6 @@ _MARK: Final[Mapping[type, str]] = {
 }
 
 
-def _nothing(_event: Event, _when: Moment) -> None:
-    """Leave calls alone: this one speaks of devices, or of our own dialling."""
-
-
 def _tell(leg: Leg, who: Sight, when: Moment) -> None:
     """Learn number, name and exten of a leg whose birth was not seen, from its first sight."""
     leg.told = when
@@ -585,6 +588,14 @@ def _tell(leg: Leg, who: Sight, when: Moment) -> None:
     leg.exten = who.exten or leg.exten
     if who.name and (leg.named is None or when < leg.named):
         leg.name, leg.named = who.name, when
+
+
+def _stepped(leg: Leg, step: Step) -> bool:
+    """Keep a step in or out of a bridge; tell whether it is a new one."""
+    new = _is_new(step, leg.steps)
+    if new:
+        leg.steps.append(step)
+    return new
 
 
 def _inside(leg: Leg) -> set[str]:
@@ -600,7 +611,7 @@ def _is_new(fact: tuple[Any, ...], known: Sequence[tuple[Any, ...]]) -> bool:
     if not known:
         return True
     order, said = fact[0].order, fact[1:]
-    return all(other[0].order != order or other[1:] != said for other in known)
+    return said not in [other[1:] for other in known if other[0].order == order]
 
 
 def _new_call(call: CallId, number: int) -> Call:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from cti.calls.facts import Leg, Moment
+from cti.calls.facts import Leg, Moment, earlier
 
 NOBODY: Final = (
     "Local/",
@@ -52,14 +52,15 @@ def stays_of(leg: Leg) -> list[Stay]:
     found: list[Stay] = []
     inside: dict[str, Moment] = {}
     holding = {step.bridge for step in leg.steps if step.kind == "holding"}
-    for step in sorted(leg.steps) if len(leg.steps) > 1 else leg.steps:
-        if step.bridge in holding:
+    for when, bridge, entered, _ in sorted(leg.steps) if len(leg.steps) > 1 else leg.steps:
+        if bridge in holding:
             continue
-        if step.entered:
-            inside.setdefault(step.bridge, step.when)
+        if entered:
+            inside.setdefault(bridge, when)
         else:
-            found.append(Stay(step.bridge, inside.pop(step.bridge, None), step.when))
-    found += [Stay(bridge, began, leg.gone) for bridge, began in inside.items()]
+            found.append(Stay(bridge, inside.pop(bridge, None), when))
+    if inside:
+        found += [Stay(bridge, began, leg.gone) for bridge, began in inside.items()]
     return found
 
 
@@ -110,8 +111,7 @@ def _reached(
 def _both(one: Stay, two: Stay) -> tuple[Moment | None, Moment | None]:
     """Give the time common to two stays; an unseen begin or end stays unseen."""
     began = None if one.began is None or two.began is None else max(one.began, two.began)
-    ends = [end for end in (one.ended, two.ended) if end]
-    return began, min(ends, default=None)
+    return began, earlier(one.ended, two.ended)
 
 
 def _joined_up(talks: Sequence[Talk]) -> list[Talk]:

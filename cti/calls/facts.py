@@ -36,6 +36,13 @@ def later(moment: Moment, by: timedelta) -> Moment:
     return moment if moment.at is None else Moment(moment.order + by, moment.seq)
 
 
+def earlier(one: Moment | None, two: Moment | None) -> Moment | None:
+    """Give the first of two moments, as far as they are known."""
+    if one is None or two is None:
+        return one or two
+    return two if two < one else one
+
+
 class Dial(NamedTuple):
     """A begin of dialling this leg."""
 

@@ -5,13 +5,13 @@ their names: I identity, R rings, the table of offers and the table of reasons a
 call model (docs/calls.md).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from cti.calls.connect import alone, talks_of
-from cti.calls.facts import Call, DialEnd, Leg, Moment, later
+from cti.calls.facts import Call, DialEnd, Leg, Moment, earlier, later
 from cti.calls.record import (
     CallRecord,
     Direction,
@@ -85,6 +85,7 @@ class _Case:
         self.leaves = [offer for leg in phones if (offer := self._offer(leg))]
         if len(self.leaves) > 1:
             self.leaves.sort(key=lambda offer: offer.began)
+        self.asked = {offer.leg.id for offer in self.leaves}
         self.first = self._who_began(phones) or self.legs[0]
         self.direction = self._direction(phones)
         self.offers = [
@@ -95,16 +96,16 @@ class _Case:
         self.connected = False
         self.answered = self._answered_leg()
         self.connected |= self.answered is not None or bool(self.talks)
+        self.told = [visit for leg in self.legs for visit in leg.visits]
         self.visits = self._visits()
 
     def _who_began(self, phones: Sequence[Leg]) -> Leg | None:
         """Find the leg that began the call: the oldest (I6), or by its own Linkedid (I7)."""
-        dialled = {o.leg.id for o in self.leaves}
 
         def age(leg: Leg) -> tuple[bool, bool, bool, Moment]:
             unseen = leg.born is None
             return (
-                leg.id != leg.linked and (unseen or leg.id in dialled),
+                leg.id != leg.linked and (unseen or leg.id in self.asked),
                 not unseen,
                 unseen and not self.is_trunk(leg.device),
                 leg.born or leg.first,
@@ -113,8 +114,7 @@ class _Case:
         return min(phones, key=age, default=None)
 
     def _direction(self, phones: Sequence[Leg]) -> Direction:
-        first = self.first
-        asked = {o.leg.id for o in self.leaves}
+        first, asked = self.first, self.asked
         if self.is_trunk(first.device) and (
             first.born_state == 4 or (first.born_state is None and first.id not in asked)
         ):
@@ -179,11 +179,11 @@ class _Case:
         began = min(begins)
         end, answer = _ends(leg, max(begins))
         # Who picks up a colleague's call is up before: his own phone dialled the code.
-        picked = _earlier(leg.took if leg.born_state == 4 else leg.up, answer and answer.when)
+        picked = earlier(leg.took if leg.born_state == 4 else leg.up, answer and answer.when)
         ended = end and end.when
-        closed = _earlier(ended, leg.gone)
+        closed = earlier(ended, leg.gone)
         rang = leg.rang or (began if leg.moved else None)
-        silent = None if leg.noticed else _earlier(picked, ended if leg.lost else closed)
+        silent = None if leg.noticed else earlier(picked, ended if leg.lost else closed)
         return Offer(leg, began, end, rang, picked, closed, silent)
 
     def _offer_record(self, offer: Offer) -> OfferRecord:
@@ -335,7 +335,7 @@ class _Case:
         offers = tuple([self._offer_record(offer) for offer in self.offers])
         answered = self.connected
         picked = self._picked()
-        noticed = any(leg.noticed for leg in self._takers())
+        noticed = True in [leg.noticed for leg in self._takers()]
         rang, silent = self._ringing(picked)
         ring_ms = None if noticed else _ms(rang, silent)
         wait_from, wait_to = self._waiting(picked)
@@ -353,11 +353,7 @@ class _Case:
             channel=self.first.channel,
             began=self.first.born.at if self.first.born else None,
             seen_at=self.legs[0].first.at,
-            ended_at=max(
-                (leg.gone.at for leg in self.legs if leg.gone and leg.gone.at), default=None
-            )
-            if self.over
-            else None,
+            ended_at=self._ended_at(),
             outcome=Outcome.ANSWERED if answered else Outcome.MISSED if self.over else None,
             reason=reason,
             answered_by=self.phone(self.answered) if self.answered else None,
@@ -371,17 +367,27 @@ class _Case:
             ended_by=self._ended_by(),
             offers=offers,
             visits=tuple(self.visits),
-            talks=tuple(self._talk_records()),
+            talks=self._talk_records(),
             queues=self._queues(),
             recordings=self._files(),
             legs=tuple([(leg.id, leg.channel) for leg in self.legs]),
             approximate=self._approximate(),
             over=over,
             far=self._far(),
-            said=tuple(
+            said=self._said(),
+        )
+
+    def _ended_at(self) -> datetime | None:
+        gone = [leg.gone for leg in self.legs if leg.gone] if self.over else ()
+        return max(gone).at if gone else None
+
+    def _said(self) -> tuple[SaidRecord, ...]:
+        words = [word for leg in self.legs for word in leg.words]
+        return tuple(
+            [
                 SaidRecord(topic=word.topic, word=word.word, code=word.code, at=word.when.at)
-                for word in sorted(word for leg in self.legs for word in leg.words)
-            ),
+                for word in sorted(words)
+            ]
         )
 
     def _far(self) -> OfferRecord | None:
@@ -473,8 +479,7 @@ class _Case:
     def _waiting(self, picked: Moment | None) -> tuple[Moment | None, Moment | None]:
         if self.direction is not Direction.INBOUND:
             return None, None
-        visits = [v for leg in self.legs for v in leg.visits]
-        starts = [v.when for v in visits if v.kind == "joined"] + [
+        starts = [v.when for v in self.told if v.kind == "joined"] + [
             o.began for o in self.offers if o.leg.begins
         ]
         if not starts or self.first.born is None:
@@ -483,7 +488,7 @@ class _Case:
             return min(starts), picked
         if not self.over or self.answered is not None or self.first.lost:
             return min(starts), None
-        ends = [v.when for v in visits if v.kind in ("left", "abandoned")]
+        ends = [v.when for v in self.told if v.kind in ("left", "abandoned")]
         ends += [o.closed for o in self.offers if o.closed]
         left = self._customer_left() or self.first.gone
         if not ends or (left and left < max(ends)):
@@ -504,15 +509,20 @@ class _Case:
             reach = max(reach, ended.order)
         return total // _MILLISECOND
 
-    def _talk_records(self) -> Iterator[TalkRecord]:
-        for talk in self.talks:
-            if talk.leg not in self.customers or self.direction is not Direction.INBOUND:
-                yield TalkRecord(
+    def _talk_records(self) -> tuple[TalkRecord, ...]:
+        inbound = self.direction is Direction.INBOUND
+        return tuple(
+            [
+                TalkRecord(
                     phone=self.phone(talk.leg),
                     began_at=talk.began.at if talk.began else None,
                     ended_at=talk.ended.at if talk.ended else None,
                     gone=talk.leg.gone is not None,
                 )
+                for talk in self.talks
+                if not inbound or talk.leg not in self.customers
+            ]
+        )
 
     def _ended_by(self) -> EndedBy | None:
         """Tell who ended the call: the last hang-up request on a leg still in the talk."""
@@ -579,8 +589,7 @@ class _Case:
         return found
 
     def _queues(self) -> tuple[str, ...]:
-        visits = [visit for leg in self.legs for visit in leg.visits]
-        return tuple(dict.fromkeys([visit.queue for visit in sorted(visits)]))
+        return tuple(dict.fromkeys([visit.queue for visit in sorted(self.told)]))
 
     def _files(self) -> tuple[str, ...]:
         files = [file for leg in self.legs for file in leg.files]
@@ -646,12 +655,6 @@ def _ends(leg: Leg, last: Moment) -> tuple[DialEnd | None, DialEnd | None]:
             return end, one
         end = end or one
     return end, None
-
-
-def _earlier(one: Moment | None, two: Moment | None) -> Moment | None:
-    if one is None or two is None:
-        return one or two
-    return two if two < one else one
 
 
 def _visit(queue: str, joined: Moment, left: Moment | None, abandoned: bool) -> VisitRecord:

@@ -191,14 +191,15 @@ class Frame:
 
     def all(self, name: str) -> list[str]:
         """Give every value of a header, in the order of the frame."""
-        name = name.lower()
-        if b"\n" + name.encode() + b":" not in b"\n" + self.payload.lower():
-            return []
-        found = list[str]()
-        for line in self.payload.decode("utf-8", "replace").split("\r\n"):
-            key, colon, value = line.partition(":")
-            if colon and key.lower() == name:
-                found.append(value.removeprefix(" "))
+        wire, low = LINE_END + self.payload, LINE_END + self.payload.lower()
+        name_line = LINE_END + name.lower().encode() + b":"
+        found, at = list[str](), low.find(name_line)
+        while at >= 0:
+            start = at + len(name_line)
+            end = wire.find(LINE_END, start)
+            value = wire[start : end if end >= 0 else None].decode("utf-8", "replace")
+            found.append(value.removeprefix(" "))
+            at = low.find(name_line, start)
         return found
 
 

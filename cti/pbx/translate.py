@@ -11,6 +11,7 @@ channels first, then what is said of them.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from cti.pbx.events import (
@@ -50,6 +51,8 @@ from cti.pbx.events import (
 from cti.pbx.frames import Frame
 
 _instant: Final = datetime.fromtimestamp
+_seen: Final = partial(tuple.__new__, Sight)
+"""Make a sight of its fields: at a third of the price, for some are made of every frame."""
 _EXACT_UNTIL: Final = 1 << 33
 """In the year 2242: until then a double holds microseconds exactly."""
 _UNKNOWN: Final = "<unknown>"
@@ -123,15 +126,14 @@ def _sight(told: Told) -> Sight | None:
     leg, linked, channel, number, name, exten, state = told
     if not leg:
         return None
-    return Sight(
-        LegId(leg),
-        linked or "",
-        channel or "",
-        None if number == _UNKNOWN else number,
-        unescape(name) if name and name != _UNKNOWN else None,
-        exten or None,
-        _STATES.get(state),
-    )
+    if number == _UNKNOWN:
+        number = None
+    if not name or name == _UNKNOWN:
+        name = None
+    elif "\\" in name:
+        name = unescape(name)
+    numbered = _STATES.get(state)
+    return _seen((leg, linked or "", channel or "", number, name, exten or None, numbered))
 
 
 def _known(text: str | None) -> str | None:

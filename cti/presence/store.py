@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, Index, String, Table, Text, func, or_, select, update
+from sqlalchemy import Column, Index, String, Table, Text, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cti.db import together
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, metadata
 from cti.log import clean
@@ -40,6 +41,21 @@ Index(
     postgresql_where=states.c.ended_at.is_(None),
 )
 
+_END: Final = (
+    update(states)
+    .where(
+        states.c.person == bindparam("who"),
+        states.c.ended_at.is_(None),
+        states.c.began_at < bindparam("at"),
+        states.c.id != bindparam("new"),
+    )
+    .values(ended_at=bindparam("at"))
+)
+_BEGIN: Final = {
+    "sqlite": sqlite.insert(states).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(states).on_conflict_do_nothing(),
+}
+
 
 class PresenceStore:
     """Intervals in the database."""
@@ -52,22 +68,14 @@ class PresenceStore:
 
         The same changes may be kept again; that changes nothing.
         """
-        dialect = sqlite if conn.dialect.name == "sqlite" else postgresql
+        begin = _BEGIN[conn.dialect.name]
+        steps = list[together.Step]()
         for change in changes:
             new = change.entry.id if change.entry else ""
-            await conn.execute(
-                update(states)
-                .where(
-                    states.c.person == change.person,
-                    states.c.ended_at.is_(None),
-                    states.c.began_at < change.at,
-                    states.c.id != new,
-                )
-                .values(ended_at=change.at)
-            )
+            steps.append((_END, [{"who": change.person, "at": change.at, "new": new}]))
             if change.entry:
-                row = dialect.insert(states).values(_row(change.entry))
-                await conn.execute(row.on_conflict_do_nothing())
+                steps.append((begin, [_row(change.entry)]))
+        await together.run(conn, steps)
 
     async def open(self) -> list[Entry]:
         """Give everybody's open interval."""

@@ -31,8 +31,11 @@ AGAIN: Final = 5.0
 class Pen(Protocol):
     """What takes changes to the store: a `Writer`."""
 
-    def put(self, batch: Sequence[Change]) -> None:
-        """Take changes to be stored in one transaction. Raises `StoreUnavailable` (store_full)."""
+    def put(self, batch: Sequence[Change], *, soon: bool) -> None:
+        """Take changes to be stored in one transaction; `soon`: somebody waits for it.
+
+        Raises `StoreUnavailable` (store_full).
+        """
         ...
 
 
@@ -120,7 +123,7 @@ class Watch:
         if self._unkept:
             changes = self._with_holes(changes)
         try:
-            self._pen.put(changes)
+            self._pen.put(changes, soon=False)
         except StoreUnavailable as fault:
             if not self._unkept:
                 log.error("presence_not_stored", why=fault.what)

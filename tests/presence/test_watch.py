@@ -39,7 +39,8 @@ class Paper:
         self.changes: list[Change] = []
         self.full = False
 
-    def put(self, batch: Sequence[Change]) -> None:
+    def put(self, batch: Sequence[Change], *, soon: bool) -> None:
+        assert not soon, "nobody waits for it, and a commit of its own would be in calls' way"
         if self.full:
             raise StoreUnavailable("too much waits", code="store_full")
         self.changes += batch
