@@ -131,11 +131,8 @@ class Morning:
             number, call = await self.rings(f"500{phone[3]}", talk=55)
             self.answered.append(number)
             begun.append(call)
-        for call in begun:
             await call.answered()
-        for phone in phones:
-            screen = self.house.screens[phone]
-            await screen.until(lambda s=screen: s.told[-1][1]["state"] == "talking")  # type: ignore[misc]
+            await self.shows(phone, number, "talking")
         yield
         for call in begun:
             await call.hang_up()
@@ -159,6 +156,16 @@ class Morning:
                     return
                 await asyncio.sleep(0.1)
 
+    async def shows(self, phone: str, number: str, state: str) -> None:
+        """Wait until somebody's card of a customer stands so."""
+        screen = self.house.screens[phone]
+        await screen.until(
+            lambda: any(
+                card["state"] == state and card["number"].endswith(number)
+                for _, card in screen.told
+            )
+        )
+
     async def link(self, *, up: bool) -> None:
         screen = self.house.screens["6001"]
         await screen.until(lambda: [one["up"] for one in screen.links] == [up], 60)
@@ -170,13 +177,15 @@ class Morning:
 
     async def settled(self, within: float = 120) -> list[Incident]:
         """Wait until every miss that is expected has been judged, and nothing is open."""
-        async with asyncio.timeout(within):
-            while True:
-                found = await self.incidents()
-                told = {one.number.removeprefix("+86") for one in found if one.number}
-                if told >= self.expected.keys() and all(one.state != "open" for one in found):
-                    return found
-                await asyncio.sleep(0.2)
+        end = asyncio.get_running_loop().time() + within
+        while True:
+            found = await self.incidents()
+            told = {one.number.removeprefix("+86") for one in found if one.number}
+            waiting = (self.expected.keys() - told, [one for one in found if one.state == "open"])
+            if not any(waiting):
+                return found
+            assert asyncio.get_running_loop().time() < end, waiting
+            await asyncio.sleep(0.2)
 
     def said(self, incident: Incident) -> dict[str, str]:
         """Give an incident's lines by phone: an amount, or the exemption."""
@@ -304,8 +313,7 @@ async def callers_try_again(morning: Morning) -> None:
 async def the_link_is_cut_for_a_minute(morning: Morning) -> None:
     await morning.behave()
     into_it, first = await morning.rings("4000", patience=10)
-    screen = morning.house.screens["6001"]
-    await screen.until(lambda: screen.told[-1][1]["state"] == "ringing")
+    await morning.shows("6001", into_it, "ringing")
     await morning.proxy.refuse()
     await morning.link(up=False)
     await first.over()
@@ -324,8 +332,7 @@ async def the_link_is_cut_for_a_minute(morning: Morning) -> None:
 
 async def the_pbx_is_restarted(morning: Morning) -> None:
     number, _ = await morning.rings("4000", patience=30)
-    screen = morning.house.screens["6001"]
-    await screen.until(lambda: screen.told[-1][1]["state"] == "ringing")
+    await morning.shows("6001", number, "ringing")
     daemon = morning.house.daemon
     before_it = len(daemon.facts("pbx_resynced"))
     await morning.lab.restart_pbx()
