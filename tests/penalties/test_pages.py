@@ -212,6 +212,22 @@ async def test_a_wrong_date_is_said_and_breaks_nothing(office: Office, path: str
     assert "This is no day that can be used." in text
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/missed?since=0001-01-01", "This is no day that can be used."),
+        ("/review?until=9999-12-31", "This is no day that can be used."),
+        ("/statements?month=0001-01", "This is no day that can be used."),
+        (f"/statements/{MAY.id}?month=9999-12", "This is no day that can be used."),
+        ("/review?after=0001-01-01T00:00:00%2B23:59~a", "no longer fits"),
+    ],
+)
+async def test_a_day_at_the_end_of_all_days_is_refused(
+    office: Office, path: str, said: str
+) -> None:
+    assert said in await read(await office.stage.enters(LIN), path, 409)
+
+
 async def test_what_a_caller_sends_stays_text(office: Office) -> None:
     await office.miss("c3", office.clock.now(), None)
     lin = await office.stage.enters(LIN)
