@@ -405,6 +405,27 @@ async def test_an_agent_reads_the_notice_and_appeals_once(office: Office) -> Non
     assert LineState.APPEALED == await office.state(MAY)
 
 
+async def test_an_agent_learns_of_a_decision_by_its_notice(office: Office) -> None:
+    picks = await office.lines(LineState.PROPOSED)
+    form = {"do": "reduce", "pick": picks[MAY.id], "amount": "4.00", "reason": "a new phone"}
+    await post(await office.stage.enters(WEI), "/review", **form)
+    may, pages = (
+        await office.stage.enters(MAY),
+        ("/mine/penalties", f"/incidents/{office.incident}"),
+    )
+
+    before = "".join([await read(may, page) for page in pages])
+    office.clock.go(HOUSE.penalties.notice_after)
+    await office.store.notify()
+    after = [await read(may, page) for page in pages]
+
+    told = ("reduced", "4.00", "a new phone")
+    assert [False] * 3 == [word in before for word in told]
+    assert "10.00 CNY" in before
+    assert all(word in after[1] for word in told)
+    assert "4.00 CNY" in after[0]
+
+
 async def test_an_appeal_is_decided_by_somebody_else(office: Office) -> None:
     await notified(office)
     may, page = await office.stage.enters(MAY), f"/incidents/{office.incident}"
@@ -417,6 +438,9 @@ async def test_an_appeal_is_decided_by_somebody_else(office: Office) -> None:
 
     assert "You decided this line first" in refused
     assert LineState.OVERTURNED == await office.state(MAY)
+    for path in (page, "/audit"):
+        text = await read(await office.stage.enters(MO), path)
+        assert ("appeal allowed" in text, "appeal_overturn<" in text) == (True, False)
 
 
 async def test_nobody_appeals_for_another(office: Office) -> None:
@@ -458,6 +482,21 @@ async def test_bonus_lines_come_by_hand_and_by_file_and_a_wrong_file_changes_not
 
     text = await read(mo, f"/statements?month={month}")
     assert ("82.40 CNY" in text, "60.00 CNY" in text) == (True, True)
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-Hant", "zh-Hans"])
+async def test_what_became_of_a_month_is_audited_in_words(office: Office, locale: str) -> None:
+    mo, month = await office.stage.enters(MO), f"{NOON:%Y-%m}"
+    form = {"month": month, "person": MAY.id, "what": "orders", "amount": "1.00"}
+    await post(mo, "/statements", do="bonus", **form)
+    office.clock.go(timedelta(days=31))
+    for do in ("publish", "finalise"):
+        await post(mo, "/statements", do=do, month=month)
+    await post(mo, "/statements", 200, do="export", month=month)
+
+    text = await read(mo, "/audit", **{"Accept-Language": locale})
+
+    assert re.findall(r"statement_[a-z]+", text) == []
 
 
 async def test_a_month_that_is_not_over_cannot_be_published(office: Office) -> None:
