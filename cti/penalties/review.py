@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -12,6 +13,7 @@ from cti.errors import Refused
 from cti.house import House, Lapse, WorkingDays
 from cti.penalties.record import (
     AppealVerdict,
+    Incident,
     IncidentState,
     LineState,
     PenaltyLine,
@@ -38,6 +40,8 @@ LEGAL: Final[Mapping[LineState, frozenset[LineState]]] = {
 DECIDED: Final = frozenset({_S.APPROVED, _S.REDUCED, _S.WAIVED})
 PAYABLE: Final = frozenset({_S.APPROVED, _S.REDUCED, _S.UPHELD})
 """Only these reach a statement, and only once they are final (V3)."""
+_UNTOLD: Final = frozenset({*Verdict, "undo", "bundle"})
+"""Decisions that those concerned learn of by the notice."""
 _AFTER: Final = {
     Verdict.APPROVE: _S.APPROVED,
     Verdict.REDUCE: _S.REDUCED,
@@ -199,11 +203,33 @@ def check_appeal(line: PenaltyLine, by: Person, now: datetime) -> None:
         raise Refused("appeal_over", "the time for an appeal is over", until=line.appeal_until)
 
 
-def shown_to(line: PenaltyLine) -> LineState:
-    """Give the state as the person concerned sees it: a decision shows with its notice."""
-    if line.state in DECIDED and line.notified_at is None:
-        return LineState.PROPOSED
-    return line.state
+def as_told(line: PenaltyLine) -> PenaltyLine:
+    """Give a line as the person concerned sees it: a decision shows with its notice."""
+    if not _held_back(line):
+        return line
+    return replace(
+        line, state=LineState.PROPOSED, amount=line.proposed, decided_at=None, decided_by=None
+    )
+
+
+def incident_as_told(incident: Incident) -> Incident:
+    """Give an incident as those concerned see it: without what may still be undone."""
+    held = any(map(_held_back, incident.lines))
+    quiet = {line.id for line in incident.lines if line.notified_at is None} | {""}
+    return replace(
+        incident,
+        state=IncidentState.PROPOSED if held else incident.state,
+        lines=tuple(map(as_told, incident.lines)),
+        decisions=tuple(
+            one
+            for one in incident.decisions
+            if one.what not in _UNTOLD or one.line not in quiet or not (one.line or held)
+        ),
+    )
+
+
+def _held_back(line: PenaltyLine) -> bool:
+    return line.state in DECIDED and line.notified_at is None
 
 
 def incident_state(

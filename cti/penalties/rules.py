@@ -38,6 +38,9 @@ _EXEMPTING: Final[Mapping[AgentState, str]] = {
     AgentState.PBX_AUTOPAUSE: "pbx_autopause",
 }
 _HANDOVER: Final = "handover_minute"
+_UNHEARD: Final = "unknown"
+"""Nobody knows how somebody stood whose PBX was not heard: that costs nothing, whatever the house
+says (V19)."""
 _AWAY_BY_OWN_ACT: Final = frozenset(
     {AgentState.LOGGED_OUT, AgentState.PAUSE_UNAPPROVED, AgentState.BUSY_ELSEWHERE}
 )
@@ -191,7 +194,7 @@ def _agent(
     excusing = [
         (code, span)
         for code, span in (*_excuses(mine), *_handover(duty, now))
-        if code in rules.exempt and _meets(span, began, ended)
+        if (code in rules.exempt or code == _UNHEARD) and _meets(span, began, ended)
     ]
     exempt = covered((span for _, span in excusing), AgentState, began, ended)
     codes = tuple(dict.fromkeys(code for code, _ in excusing)) if exempt else ()
@@ -207,7 +210,8 @@ def _agent(
 
 def _excuses(states: Iterable[Interval]) -> Iterable[tuple[str, Interval]]:
     for one in sorted(states, key=lambda state: state.began_at):
-        code = _EXEMPTING.get(one.state)
+        unheard = one.state is AgentState.UNKNOWN and one.source is Source.LINK
+        code = _UNHEARD if unheard else _EXEMPTING.get(one.state)
         if code is None:
             continue
         if one.state is AgentState.PBX_AUTOPAUSE:

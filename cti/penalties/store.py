@@ -8,7 +8,7 @@ incident is judged by all of its lines. Nothing is deleted: corrections are coun
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -1687,11 +1687,11 @@ def _cursor(after: str) -> tuple[datetime, str]:
     when, _, key = after.partition("~")
     try:
         at = datetime.fromisoformat(when.replace(" ", "+"))
-    except ValueError:
+        if at.tzinfo is None or not key or len(key) > 32:
+            raise _bad_cursor()
+        return at.astimezone(UTC), key
+    except (ValueError, OverflowError):
         raise _bad_cursor() from None
-    if at.tzinfo is None or not key or len(key) > 32:
-        raise _bad_cursor()
-    return at, key
 
 
 def _line(row: Row[Any]) -> PenaltyLine:

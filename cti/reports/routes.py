@@ -6,7 +6,7 @@ are made from the same sheet.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
@@ -395,6 +395,6 @@ def _before(text: str) -> tuple[datetime, str] | None:
     at, _, call = text.partition("~")
     try:
         found = datetime.fromisoformat(at)
-    except ValueError:
+        return (found.astimezone(UTC), call[:32]) if found.tzinfo and call else None
+    except (ValueError, OverflowError):
         return None
-    return (found, call[:32]) if found.tzinfo and call else None

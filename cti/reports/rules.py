@@ -93,9 +93,12 @@ def period_of(first: str, last: str, today: date) -> Period:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise Refused("report_day", "no such day", day=text[:20]) from None
+        day = date.min
+    if not 2000 <= day.year <= 2200:
+        raise Refused("report_day", "no such day", day=text[:20])
+    return day
 
 
 def rows_of(

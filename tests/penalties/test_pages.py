@@ -212,6 +212,22 @@ async def test_a_wrong_date_is_said_and_breaks_nothing(office: Office, path: str
     assert "This is no day that can be used." in text
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/missed?since=0001-01-01", "This is no day that can be used."),
+        ("/review?until=9999-12-31", "This is no day that can be used."),
+        ("/statements?month=0001-01", "This is no day that can be used."),
+        (f"/statements/{MAY.id}?month=9999-12", "This is no day that can be used."),
+        ("/review?after=0001-01-01T00:00:00%2B23:59~a", "no longer fits"),
+    ],
+)
+async def test_a_day_at_the_end_of_all_days_is_refused(
+    office: Office, path: str, said: str
+) -> None:
+    assert said in await read(await office.stage.enters(LIN), path, 409)
+
+
 async def test_what_a_caller_sends_stays_text(office: Office) -> None:
     await office.miss("c3", office.clock.now(), None)
     lin = await office.stage.enters(LIN)
@@ -389,6 +405,27 @@ async def test_an_agent_reads_the_notice_and_appeals_once(office: Office) -> Non
     assert LineState.APPEALED == await office.state(MAY)
 
 
+async def test_an_agent_learns_of_a_decision_by_its_notice(office: Office) -> None:
+    picks = await office.lines(LineState.PROPOSED)
+    form = {"do": "reduce", "pick": picks[MAY.id], "amount": "4.00", "reason": "a new phone"}
+    await post(await office.stage.enters(WEI), "/review", **form)
+    may, pages = (
+        await office.stage.enters(MAY),
+        ("/mine/penalties", f"/incidents/{office.incident}"),
+    )
+
+    before = "".join([await read(may, page) for page in pages])
+    office.clock.go(HOUSE.penalties.notice_after)
+    await office.store.notify()
+    after = [await read(may, page) for page in pages]
+
+    told = ("reduced", "4.00", "a new phone")
+    assert [False] * 3 == [word in before for word in told]
+    assert "10.00 CNY" in before
+    assert all(word in after[1] for word in told)
+    assert "4.00 CNY" in after[0]
+
+
 async def test_an_appeal_is_decided_by_somebody_else(office: Office) -> None:
     await notified(office)
     may, page = await office.stage.enters(MAY), f"/incidents/{office.incident}"
@@ -401,6 +438,9 @@ async def test_an_appeal_is_decided_by_somebody_else(office: Office) -> None:
 
     assert "You decided this line first" in refused
     assert LineState.OVERTURNED == await office.state(MAY)
+    for path in (page, "/audit"):
+        text = await read(await office.stage.enters(MO), path)
+        assert ("appeal allowed" in text, "appeal_overturn<" in text) == (True, False)
 
 
 async def test_nobody_appeals_for_another(office: Office) -> None:
@@ -442,6 +482,21 @@ async def test_bonus_lines_come_by_hand_and_by_file_and_a_wrong_file_changes_not
 
     text = await read(mo, f"/statements?month={month}")
     assert ("82.40 CNY" in text, "60.00 CNY" in text) == (True, True)
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-Hant", "zh-Hans"])
+async def test_what_became_of_a_month_is_audited_in_words(office: Office, locale: str) -> None:
+    mo, month = await office.stage.enters(MO), f"{NOON:%Y-%m}"
+    form = {"month": month, "person": MAY.id, "what": "orders", "amount": "1.00"}
+    await post(mo, "/statements", do="bonus", **form)
+    office.clock.go(timedelta(days=31))
+    for do in ("publish", "finalise"):
+        await post(mo, "/statements", do=do, month=month)
+    await post(mo, "/statements", 200, do="export", month=month)
+
+    text = await read(mo, "/audit", **{"Accept-Language": locale})
+
+    assert re.findall(r"statement_[a-z]+", text) == []
 
 
 async def test_a_month_that_is_not_over_cannot_be_published(office: Office) -> None:

@@ -21,6 +21,7 @@ from cti.penalties.review import (
     LEGAL,
     PAYABLE,
     appeal_decided,
+    as_told,
     check_appeal,
     check_decider,
     check_undo,
@@ -29,7 +30,6 @@ from cti.penalties.review import (
     deciders,
     ends,
     incident_state,
-    shown_to,
 )
 from cti.people.rules import Directory, Person, Role
 from tests.kit.fines import BOOKING, CHEN, LIN, MAY, MEI, OU, PEOPLE, STAFF, TWO, WU, at, line
@@ -212,8 +212,11 @@ def test_a_reason_is_a_text() -> None:
 
 
 def test_a_decision_shows_with_its_notice() -> None:
-    assert _S.PROPOSED is shown_to(line(_S.APPROVED))
-    assert _S.APPROVED is shown_to(line(_S.APPROVED, notified_at=at(60)))
+    decided = line(_S.REDUCED, amount=Decimal("4.00"), decided_by=LIN)
+    known = replace(decided, notified_at=at(60))
+
+    assert line() == as_told(decided)
+    assert known == as_told(known)
 
 
 @pytest.mark.parametrize(

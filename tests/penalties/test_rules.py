@@ -11,7 +11,7 @@ from cti.house import Amounts, House, PenaltyRules
 from cti.penalties.record import CallFacts, Draft, Evidence, MissReason
 from cti.penalties.rules import fined, fined_alone, stacked, unit
 from cti.people.rules import Directory, Role
-from cti.presence.states import AgentState, Interval
+from cti.presence.states import AgentState, Interval, Source
 from tests.kit.fines import (
     AGENTS,
     ANN,
@@ -42,6 +42,11 @@ def house(**missed_call: object) -> House:
     """The booking house with other rules for missed calls."""
     rules = replace(BOOKING.penalties.missed_call, **missed_call)  # type: ignore[arg-type]
     return replace(BOOKING, penalties=PenaltyRules(missed_call=rules))
+
+
+def unheard(until: float = 600) -> Interval:
+    """May's second PBX was not heard."""
+    return was(MAY, AgentState.UNKNOWN, -60, until, Source.LINK)
 
 
 GOLDEN: list[
@@ -261,6 +266,24 @@ def test_exempting_states_must_cover_the_whole_ringing_and_may_join(
     found = judged(facts(rang(BO)), duty(MAY, BO), *states)
 
     assert exemptions == found.agents[0].exemptions
+
+
+@pytest.mark.parametrize(
+    ("policy", "states", "line"),
+    [
+        (BOOKING, [unheard()], "unknown"),
+        (LITERAL, [unheard()], "unknown"),
+        (BOOKING, [unheard(until=9), was(MAY, AgentState.UNREACHABLE, 9)], "unknown"),
+        (BOOKING, [unheard(until=9), was(MAY, AgentState.AVAILABLE, 9)], "10.00"),
+        (BOOKING, [was(MAY, AgentState.UNKNOWN, source=Source.DEVICE)], "10.00"),
+    ],
+)
+def test_nobody_pays_for_a_time_in_which_the_pbx_of_his_phone_was_not_heard(
+    policy: House, states: list[Interval], line: str
+) -> None:
+    found = judged(facts(rang(BO)), duty(MAY, BO), *states, house=policy)
+
+    assert line == costs(found)[MAY]
 
 
 @pytest.mark.parametrize(

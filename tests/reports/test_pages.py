@@ -73,6 +73,8 @@ async def test_the_address_says_what_is_counted(scene: Scene) -> None:
         ("from=2026-11-23&to=2026-11-22", "wrong way round"),
         ("from=2026-02-30", "There is no day 2026-02-30"),
         ("from=<script>", "There is no day &lt;script&gt;"),
+        ("from=0001-01-01&to=0001-01-02", "There is no day 0001-01-01"),
+        ("from=9999-12-31&to=9999-12-31", "There is no day 9999-12-31"),
     ],
 )
 @pytest.mark.parametrize("path", ["/reports/ring", "/reports/missed"])
@@ -85,6 +87,13 @@ async def test_days_that_make_no_sense_are_told_and_kept(
     assert said in text
     assert 'value="4000"' in text
     assert scene.told.asked == []
+
+
+@pytest.mark.parametrize("before", ["0001-01-01T00:00:00%2B23:59~c", "2026-11-22~c"])
+async def test_a_place_that_no_list_has_is_its_beginning(scene: Scene, before: str) -> None:
+    status, _ = await scene.get(f"/reports/missed?before={before}")
+
+    assert (200, [None]) == (status, scene.told.before)
 
 
 async def test_what_nobody_knows_is_the_plain_report(scene: Scene) -> None:

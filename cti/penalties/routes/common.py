@@ -157,9 +157,12 @@ def read_day(value: str) -> date | None:
     if not value:
         return None
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
-        raise Refused("bad_date", "a day is written as 2026-11-22", date=value[:20]) from None
+        day = date.min
+    if not 2000 <= day.year <= 2200:
+        raise Refused("bad_date", "a day is written as 2026-11-22", date=value[:20])
+    return day
 
 
 def read_month(value: str) -> date | None:

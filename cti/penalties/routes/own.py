@@ -6,6 +6,7 @@ from aiohttp import web
 
 from cti.errors import Refused
 from cti.penalties.record import LineState, MissedFilter, PenaltyLine, ReviewFilter
+from cti.penalties.review import as_told
 from cti.penalties.routes.common import Part, person_of, picks, read_month, text
 from cti.web.auth import Visitor
 from cti.web.pages import see_other
@@ -38,7 +39,7 @@ class Own(Part):
             "own.html",
             refusal=refusal,
             typed=typed,
-            rows=page.rows,
+            rows=[as_told(row) for row in page.rows],
             more=page.after,
             missed=missed.rows,
             unseen=[row for row in page.rows if row.notified_at and not row.seen_at],
