@@ -405,6 +405,19 @@ async def test_an_agent_reads_the_notice_and_appeals_once(office: Office) -> Non
     assert LineState.APPEALED == await office.state(MAY)
 
 
+async def test_a_form_takes_as_much_text_as_is_kept(office: Office) -> None:
+    await notified(office)
+    may, wei = await office.stage.enters(MAY), await office.stage.enters(WEI)
+    page = await read(may, "/mine/penalties")
+    most = re.search(r'<textarea name="text"[^>]* maxlength="([0-9]+)"', page)
+    assert most is not None
+    pick = (await office.lines())[MAY.id]
+
+    await post(may, "/mine/penalties", pick=pick, text="x" * int(most[1]))
+
+    assert "x" * int(most[1]) in await read(wei, f"/incidents/{office.incident}")
+
+
 async def test_an_agent_learns_of_a_decision_by_its_notice(office: Office) -> None:
     picks = await office.lines(LineState.PROPOSED)
     form = {"do": "reduce", "pick": picks[MAY.id], "amount": "4.00", "reason": "a new phone"}
@@ -452,9 +465,10 @@ async def test_nobody_appeals_for_another(office: Office) -> None:
     assert "This line is not yours." in text
 
 
-async def test_a_line_is_proposed_by_hand_with_its_evidence(office: Office) -> None:
+@pytest.mark.parametrize("rule", ["eating_on_call", "complaint_attitude"])
+async def test_a_line_is_proposed_by_hand_with_its_evidence(office: Office, rule: str) -> None:
     wei = await office.stage.enters(WEI)
-    form = {"rule": "eating_on_call", "person": BO.id, "day": f"{NOON:%Y-%m-%d}"}
+    form = {"rule": rule, "person": BO.id, "day": f"{NOON:%Y-%m-%d}"}
 
     text = await post(wei, "/review/manual", 409, **form, evidence="")
     where = await post(wei, "/review/manual", **form, evidence="Heard on the recording.")
