@@ -23,7 +23,7 @@ from tests.kit.web import BO, LIN, MAY, NOON, OU, TAM, Seat, Stage, stage
 WEI = Person(id="p-wei", number="5002", name="Wei", role=Role.SUPERVISOR)
 MO = Person(id="p-mo", number="7001", name="Mo", role=Role.MANAGER)
 PEOPLE = (MAY, BO, LIN, WEI, MO, TAM, OU)
-HOUSE = House(version="policy-1")
+HOUSE = House(version="c0ffee" + "0" * 58)
 HOSTILE = '<img src=x onerror=alert(1)>"=1+1'
 
 
@@ -297,7 +297,8 @@ async def test_an_incident_that_is_not_there_is_not_found(office: Office) -> Non
 async def test_an_incident_shows_its_evidence_on_one_screen(office: Office) -> None:
     text = await read(await office.stage.enters(WEI), f"/incidents/{office.incident}")
 
-    for said in ("<svg", "PJSIP/6001", "20.0 s", "clocked in", "on call", "r1"):
+    rules = f'href="/house/{HOUSE.version}"'  # those by which it was judged, not those of now
+    for said in ("<svg", "PJSIP/6001", "20.0 s", "clocked in", "on call", "r1", rules):
         assert said in text, said
 
 
