@@ -12,7 +12,7 @@ from typing import Final
 
 from cti.calls.record import EndedBy, OfferOutcome, Reason
 from cti.duty.rules import DutySet, DutyState, OnDuty
-from cti.house import House, MissedCallRules, PenaltyRules
+from cti.house import House, MissedCallRules, PenaltyRule, PenaltyRules
 from cti.penalties.record import AgentEvidence, CallFacts, Draft, Evidence, MissReason, OfferFact
 from cti.people.rules import Directory, Role
 from cti.presence.states import AgentState, Interval, Source, covered
@@ -156,6 +156,11 @@ def fined(
     shift = duty.supervisor.shift if duty.supervisor else ""
     above = [_of(rule, supervisor, Role.SUPERVISOR, shift, house, at, times)] if supervisor else []
     return stacked([one for one in [*agents, *above] if one], house.penalties.stacking)
+
+
+def is_by_hand(rule: PenaltyRule) -> bool:
+    """Tell whether a person proposes by this rule: what is seen, and what customers complain of."""
+    return rule.trigger == "manual" or rule.trigger.startswith("complaint:")
 
 
 def fined_alone(

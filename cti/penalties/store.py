@@ -518,14 +518,14 @@ class PenaltyStore:
         times: int = 1,
         address: str = "",
     ) -> str:
-        """Propose a line by hand, by a rule whose trigger is manual; give its incident.
+        """Propose a line by hand, by a rule for which it takes a person; give its incident.
 
         Raises `Refused`: no_rule, no_person, reason_missing (no evidence), bad_amount (times),
         own_case, no_right.
         """
         note, house, now = review.checked_reason(evidence), self._house(), self._clock.now()
         found = house.penalties.rules.get(rule)
-        if found is None or found.trigger != "manual":
+        if found is None or not rules.is_by_hand(found):
             raise Refused("no_rule", f"the house has no manual penalty {rule[:64]!r}")
         if not 1 <= times <= TIMES_MOST:
             raise Refused("bad_amount", f"it happened 1 to {TIMES_MOST} times")

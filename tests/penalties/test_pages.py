@@ -23,7 +23,7 @@ from tests.kit.web import BO, LIN, MAY, NOON, OU, TAM, Seat, Stage, stage
 WEI = Person(id="p-wei", number="5002", name="Wei", role=Role.SUPERVISOR)
 MO = Person(id="p-mo", number="7001", name="Mo", role=Role.MANAGER)
 PEOPLE = (MAY, BO, LIN, WEI, MO, TAM, OU)
-HOUSE = House(version="policy-1")
+HOUSE = House(version="c0ffee" + "0" * 58)
 HOSTILE = '<img src=x onerror=alert(1)>"=1+1'
 
 
@@ -297,7 +297,8 @@ async def test_an_incident_that_is_not_there_is_not_found(office: Office) -> Non
 async def test_an_incident_shows_its_evidence_on_one_screen(office: Office) -> None:
     text = await read(await office.stage.enters(WEI), f"/incidents/{office.incident}")
 
-    for said in ("<svg", "PJSIP/6001", "20.0 s", "clocked in", "on call", "r1"):
+    rules = f'href="/house/{HOUSE.version}"'  # those by which it was judged, not those of now
+    for said in ("<svg", "PJSIP/6001", "20.0 s", "clocked in", "on call", "r1", rules):
         assert said in text, said
 
 
@@ -405,6 +406,19 @@ async def test_an_agent_reads_the_notice_and_appeals_once(office: Office) -> Non
     assert LineState.APPEALED == await office.state(MAY)
 
 
+async def test_a_form_takes_as_much_text_as_is_kept(office: Office) -> None:
+    await notified(office)
+    may, wei = await office.stage.enters(MAY), await office.stage.enters(WEI)
+    page = await read(may, "/mine/penalties")
+    most = re.search(r'<textarea name="text"[^>]* maxlength="([0-9]+)"', page)
+    assert most is not None
+    pick = (await office.lines())[MAY.id]
+
+    await post(may, "/mine/penalties", pick=pick, text="x" * int(most[1]))
+
+    assert "x" * int(most[1]) in await read(wei, f"/incidents/{office.incident}")
+
+
 async def test_an_agent_learns_of_a_decision_by_its_notice(office: Office) -> None:
     picks = await office.lines(LineState.PROPOSED)
     form = {"do": "reduce", "pick": picks[MAY.id], "amount": "4.00", "reason": "a new phone"}
@@ -452,9 +466,10 @@ async def test_nobody_appeals_for_another(office: Office) -> None:
     assert "This line is not yours." in text
 
 
-async def test_a_line_is_proposed_by_hand_with_its_evidence(office: Office) -> None:
+@pytest.mark.parametrize("rule", ["eating_on_call", "complaint_attitude"])
+async def test_a_line_is_proposed_by_hand_with_its_evidence(office: Office, rule: str) -> None:
     wei = await office.stage.enters(WEI)
-    form = {"rule": "eating_on_call", "person": BO.id, "day": f"{NOON:%Y-%m-%d}"}
+    form = {"rule": rule, "person": BO.id, "day": f"{NOON:%Y-%m-%d}"}
 
     text = await post(wei, "/review/manual", 409, **form, evidence="")
     where = await post(wei, "/review/manual", **form, evidence="Heard on the recording.")

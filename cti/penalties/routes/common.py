@@ -15,6 +15,7 @@ from cti.customers.rules import normal
 from cti.errors import Refused
 from cti.house import House
 from cti.penalties.record import Pick
+from cti.penalties.review import REASON_LIMIT
 from cti.penalties.store import PenaltyStore
 from cti.people.rules import Directory, Person, Right
 from cti.reports.sheets import Sheet
@@ -78,6 +79,7 @@ class Part:
             who=lambda person: _named(directory, person),
             people=sorted(directory.people.values(), key=lambda one: one.number),
             rules=self.asks.house().penalties,
+            most=REASON_LIMIT,
             caller_of=caller_of,
             shifts=list(self.asks.house().shifts.types),
             link=lambda **changed: link(request, **changed),

@@ -35,6 +35,7 @@ from cti.penalties.routes.common import (
     read_day,
     text,
 )
+from cti.penalties.rules import is_by_hand
 from cti.penalties.timeline import WIDTH, timeline
 from cti.people.rules import Person, Right
 from cti.reports.sheets import Column, Kind, Sheet
@@ -399,18 +400,14 @@ class Review(Part):
         typed: dict[str, str],
         refusal: Refused | None = None,
     ) -> web.Response:
-        rules = [
-            rule
-            for rule in self.asks.house().penalties.rules.values()
-            if rule.trigger == "manual" or rule.trigger.startswith("complaint:")
-        ]
+        rules = filter(is_by_hand, self.asks.house().penalties.rules.values())
         return self.page(
             request,
             visitor,
             "manual.html",
             refusal=refusal,
             typed=typed,
-            by_hand=rules,
+            by_hand=list(rules),
             today=self.today(),
         )
 
