@@ -1,0 +1,395 @@
+"""Keeps recordings: what is known of each, its peaks, pauses, markers and holds.
+
+The sound lies in the storage; `place` says where. A row is known by its `mark`: the PBX and the
+file's name with its take, or the call that should have one. So the same may be kept any number
+of times.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from cti.db.engine import Database
+from cti.db.schema import Connection, Instant, metadata
+from cti.errors import Refused
+from recordings.record import Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
+
+_ID: Final = String(32)
+AT_ONCE: Final = 500
+"""So many are asked for in one statement."""
+
+recordings: Final = Table(
+    "recordings",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("mark", String(64), nullable=False, unique=True),
+    Column("pbx", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_key", String(64), nullable=False, index=True),
+    Column("take", Integer, nullable=False),
+    Column("source_size", BigInteger, nullable=False),
+    Column("source_changed", BigInteger, nullable=False),
+    Column("call", _ID, index=True),
+    Column("named_by", String(16)),
+    Column("agent", Text, nullable=False),
+    Column("person", _ID),
+    Column("customer", _ID),
+    Column("began", Instant),
+    Column("ended", Instant),
+    Column("duration_ms", BigInteger),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("format", String(16), nullable=False),
+    Column("rate", Integer, nullable=False),
+    Column("channels", Integer, nullable=False),
+    Column("left", String(16), nullable=False),
+    Column("silence_share", Float),
+    Column("peaks", LargeBinary),
+    Column("place", String(200), nullable=False, index=True),
+    Column("key_id", String(64)),
+    Column("mended", Boolean, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("linked_at", Instant),
+    Column("gone_at", Instant),
+    Column("gone_reason", Text, nullable=False),
+    Index("ix_recordings_state_id", "state", "id"),
+    Index("ix_recordings_customer_id", "customer", "id"),
+    Index("ix_recordings_person_id", "person", "id"),
+)
+"""One row per file, or per call that should have one. Two rows may name one `place`: storage is
+by content, and the same content is kept once."""
+
+pauses: Final = Table(
+    "recording_pauses",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("call", _ID, nullable=False, index=True),
+    Column("recording", _ID),
+    Column("began", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("person", _ID, nullable=False),
+)
+"""By call, for the pause is there before the file is."""
+
+markers: Final = Table(
+    "recording_markers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column(
+        "recording",
+        _ID,
+        ForeignKey("recordings.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+)
+
+holds: Final = Table(
+    "recording_holds",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("call", _ID, nullable=False, index=True),
+    Column("why", String(32), nullable=False),
+    Column("ref", String(64), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("person", _ID, nullable=False),
+)
+"""Holds are the call's: recordings that come later are held as well."""
+
+cursors: Final = Table(
+    "recording_cursors",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("call", _ID, nullable=False),
+)
+"""How far the calls that are over were looked at."""
+
+_PLAIN: Final = tuple(one.name for one in fields(Recording))
+_COLUMNS: Final = tuple(recordings.c[name] for name in _PLAIN)
+_AWAITED: Final = (State.EXPECTED.value, State.RECORDING.value)
+_LINK: Final = ("call", "named_by", "agent", "person", "customer", "linked_at", "state")
+
+
+class RecordingStore:
+    """Recordings in the database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    # -- reading
+
+    async def get(self, recording: str) -> Recording:
+        """Give one recording. Raises `Refused` (no_such_recording)."""
+        found = await self._all(select(*_COLUMNS).where(recordings.c.id == recording))
+        if not found:
+            raise Refused("no_such_recording", "there is no such recording")
+        return found[0]
+
+    async def peaks(self, recording: str) -> bytes | None:
+        """Give the peaks of one recording; None while they are not known."""
+        async with self._db.read() as conn:
+            found: bytes | None = await conn.scalar(
+                select(recordings.c.peaks).where(recordings.c.id == recording)
+            )
+            return found
+
+    async def of_call(self, call: str) -> list[Recording]:
+        """Give the recordings of a call, in the order in which they began."""
+        return (await self.of_calls([call])).get(call, [])
+
+    async def of_calls(self, calls: Collection[str]) -> dict[str, list[Recording]]:
+        """Give the recordings of many calls, by call."""
+        found: dict[str, list[Recording]] = {}
+        asked = sorted(set(calls))
+        for start in range(0, len(asked), AT_ONCE):
+            some = recordings.c.call.in_(asked[start : start + AT_ONCE])
+            for one in await self._all(select(*_COLUMNS).where(some).order_by(recordings.c.id)):
+                found.setdefault(str(one.call), []).append(one)
+        for of_one in found.values():
+            of_one.sort(key=lambda one: (one.began or one.seen_at, one.id))
+        return found
+
+    async def of_customer(
+        self, customer: str, before: str | None = None, limit: int = 50
+    ) -> list[Recording]:
+        """Give a customer's recordings, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.customer == customer, before, limit)
+
+    async def of_person(
+        self, person: str, before: str | None = None, limit: int = 50
+    ) -> list[Recording]:
+        """Give an agent's recordings, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.person == person, before, limit)
+
+    async def missing(self, before: str | None = None, limit: int = 50) -> list[Recording]:
+        """Give what is missing (REC-07), newest first, from before the row `before` on."""
+        return await self._page(recordings.c.state == State.MISSING.value, before, limit)
+
+    async def orphans(self, before: str | None = None, limit: int = 50) -> list[Recording]:
+        """Give what belongs to no call, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.state == State.ORPHAN.value, before, limit)
+
+    async def in_state(
+        self, state: State, before: str | None = None, limit: int = 50
+    ) -> list[Recording]:
+        """Give the recordings of one state, newest first, from before `before` on."""
+        return await self._page(recordings.c.state == state.value, before, limit)
+
+    async def counts(self) -> dict[State, int]:
+        """Count the recordings of each state, without those whose sound is away."""
+        async with self._db.read() as conn:
+            rows = await conn.execute(
+                select(recordings.c.state, func.count().label("n"))
+                .where(recordings.c.gone_at.is_(None))
+                .group_by(recordings.c.state)
+            )
+            return {State(row.state): row.n for row in rows}
+
+    async def latest(self, pbx: str, sources: Collection[str]) -> dict[str, Recording]:
+        """Give the latest take of each file that a PBX named, by its name."""
+        found: dict[str, Recording] = {}
+        keys = sorted({_source_key(pbx, source) for source in sources})
+        for start in range(0, len(keys), AT_ONCE):
+            some = recordings.c.source_key.in_(keys[start : start + AT_ONCE])
+            for one in await self._all(select(*_COLUMNS).where(some).order_by(recordings.c.take)):
+                found[one.source] = one
+        return found
+
+    async def sharing(self, place: str) -> int:
+        """Count the recordings whose sound lies at a place: the last that goes takes it along."""
+        async with self._db.read() as conn:
+            kept = and_(recordings.c.place == place, recordings.c.gone_at.is_(None))
+            return int(await conn.scalar(select(func.count()).where(kept)) or 0)
+
+    async def pauses_of(self, call: str) -> list[Pause]:
+        """Give the pauses of a call, in order."""
+        async with self._db.read() as conn:
+            asked = select(pauses).where(pauses.c.call == call).order_by(pauses.c.began)
+            return [Pause(**row._mapping) for row in await conn.execute(asked)]
+
+    async def markers_of(self, recording: str) -> list[Marker]:
+        """Give the markers of a recording, in the order of the sound."""
+        async with self._db.read() as conn:
+            asked = select(markers).where(markers.c.recording == recording)
+            rows = await conn.execute(asked.order_by(markers.c.at_ms, markers.c.id))
+            return [Marker(**row._mapping) for row in rows]
+
+    async def holds_of(self, call: str) -> list[Hold]:
+        """Give the holds of a call, those that are over too, in order."""
+        async with self._db.read() as conn:
+            asked = select(holds).where(holds.c.call == call).order_by(holds.c.since)
+            return [Hold(**row._mapping) for row in await conn.execute(asked)]
+
+    # -- writing
+
+    async def keep(
+        self, some: Sequence[Recording], peaks: Mapping[str, bytes] | None = None
+    ) -> list[Recording]:
+        """Keep recordings as they now are, in one transaction; give them as they are stored.
+
+        A row that is there by its mark keeps its id and when it was first seen, and a link that
+        was made by stronger evidence; a state that may not follow is not taken. `peaks` are by
+        the id that was given. What a call has is no longer missing.
+        """
+        drawn = peaks or {}
+        async with self._db.write() as conn:
+            await self._db.alone(conn, "recordings")
+            there = await _there(conn, [mark_of(one) for one in some])
+            told = [_told(one, there.get(mark_of(one))) for one in some]
+            new: dict[str, dict[str, Any]] = {}
+            for given, one in zip(some, told, strict=True):
+                mark = mark_of(one)
+                row = _row(one)
+                if given.id in drawn:
+                    row["peaks"] = drawn[given.id]
+                if mark in there:
+                    same = recordings.c.mark == mark
+                    await conn.execute(update(recordings).where(same).values(row))
+                else:
+                    new[mark] = {"peaks": None} | row
+            if new:
+                await conn.execute(insert(recordings), list(new.values()))
+            await _drop_awaited(conn, told)
+        return told
+
+    async def move_cursor(self, name: str, at: datetime, call: str) -> None:
+        """Write down how far calls were looked at."""
+        async with self._db.write() as conn:
+            done = await conn.execute(
+                update(cursors).where(cursors.c.name == name).values(at=at, call=call)
+            )
+            if not done.rowcount:
+                await conn.execute(insert(cursors).values(name=name, at=at, call=call))
+
+    async def cursor(self, name: str) -> tuple[datetime, str] | None:
+        """Tell how far calls were looked at: an end, and the call that ended then."""
+        async with self._db.read() as conn:
+            row = (await conn.execute(select(cursors).where(cursors.c.name == name))).first()
+            return (row.at, row.call) if row else None
+
+    async def awaited(self, after: str = "", limit: int = AT_ONCE) -> list[Recording]:
+        """Give what should come and has not, oldest first, from after the row `after` on."""
+        asked = select(*_COLUMNS).where(recordings.c.state.in_(_AWAITED), recordings.c.id > after)
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    # -- asking
+
+    async def _page(
+        self, where: ColumnElement[bool], before: str | None, limit: int
+    ) -> list[Recording]:
+        asked = select(*_COLUMNS).where(where)
+        if before:
+            asked = asked.where(recordings.c.id < before)
+        return await self._all(asked.order_by(recordings.c.id.desc()).limit(limit))
+
+    async def _all(self, asked: Select[Any]) -> list[Recording]:
+        async with self._db.read() as conn:
+            return [_recording(row) for row in await conn.execute(asked)]
+
+
+def mark_of(one: Recording) -> str:
+    """Give what a row is known by: its file and take, or the call that should have a file."""
+    if one.source:
+        return _hash(one.pbx, one.source, str(one.take))
+    return _hash("call", str(one.call))
+
+
+def _source_key(pbx: str, source: str) -> str:
+    return _hash(pbx, source)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _told(given: Recording, there: Recording | None) -> Recording:
+    """Join what is given with what is stored."""
+    if there is None:
+        return given
+    one = replace(given, id=there.id, seen_at=there.seen_at)
+    if not may_become(there.state, given.state):
+        one = replace(one, state=there.state)
+    if _strength(there) > _strength(given):
+        one = replace(one, **{name: getattr(there, name) for name in _LINK})
+    return one
+
+
+def _strength(one: Recording) -> int:
+    ranks = [None, NamedBy.OVERLAP, NamedBy.NAME, NamedBy.EVENT]
+    return ranks.index(one.named_by)
+
+
+async def _there(conn: Connection, marks: Sequence[str]) -> dict[str, Recording]:
+    found: dict[str, Recording] = {}
+    for start in range(0, len(marks), AT_ONCE):
+        some = recordings.c.mark.in_(marks[start : start + AT_ONCE])
+        for row in await conn.execute(select(*_COLUMNS).where(some)):
+            one = _recording(row)
+            found[mark_of(one)] = one
+    return found
+
+
+async def _drop_awaited(conn: Connection, told: Iterable[Recording]) -> None:
+    """Let calls that have a recording no longer await or miss one."""
+    marks = sorted({_hash("call", one.call) for one in told if one.source and one.call})
+    for start in range(0, len(marks), AT_ONCE):
+        some = recordings.c.mark.in_(marks[start : start + AT_ONCE])
+        await conn.execute(delete(recordings).where(some))
+
+
+def _row(one: Recording) -> dict[str, Any]:
+    row = {name: getattr(one, name) for name in _PLAIN}
+    return row | {
+        "mark": mark_of(one),
+        "source_key": _source_key(one.pbx, one.source),
+        "kind": one.kind.value,
+        "state": one.state.value,
+        "named_by": one.named_by and one.named_by.value,
+    }
+
+
+def _recording(row: Row[Any]) -> Recording:
+    told = dict(row._mapping)
+    by = told["named_by"]
+    return Recording(
+        **told
+        | {
+            "kind": Kind(told["kind"]),
+            "state": State(told["state"]),
+            "named_by": NamedBy(by) if by else None,
+        }
+    )
