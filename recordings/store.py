@@ -34,6 +34,7 @@ from sqlalchemy import (
     update,
 )
 
+from cti.db import audit
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, metadata
 from cti.errors import Refused
@@ -139,6 +140,7 @@ cursors: Final = Table(
 """How far the calls that are over were looked at."""
 
 _PLAIN: Final = tuple(one.name for one in fields(Recording))
+_MARKER: Final = tuple(one.name for one in fields(Marker))
 _COLUMNS: Final = tuple(recordings.c[name] for name in _PLAIN)
 _AWAITED: Final = (State.EXPECTED.value, State.RECORDING.value)
 _LINK: Final = ("call", "named_by", "agent", "person", "customer", "linked_at", "state")
@@ -208,6 +210,10 @@ class RecordingStore:
     ) -> list[Recording]:
         """Give the recordings of one state, newest first, from before `before` on."""
         return await self._page(recordings.c.state == state.value, before, limit)
+
+    async def kept(self, before: str | None = None, limit: int = 50) -> list[Recording]:
+        """Give what has sound, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.place != "", before, limit)
 
     async def counts(self) -> dict[State, int]:
         """Count the recordings of each state, without those whose sound is away."""
@@ -285,6 +291,47 @@ class RecordingStore:
                 await conn.execute(insert(recordings), list(new.values()))
             await _drop_awaited(conn, told)
         return told
+
+    async def mark(self, one: Marker, address: str = "") -> None:
+        """Keep a comment beside a recording, and that it was made (REC-06)."""
+        async with self._db.write() as conn:
+            await conn.execute(insert(markers).values({f: getattr(one, f) for f in _MARKER}))
+            await audit.record(
+                conn,
+                at=one.made_at,
+                who=one.person,
+                what="recording_marked",
+                about=f"recording:{one.recording}",
+                after={"at_ms": one.at_ms, "text": one.text},
+                address=address,
+            )
+
+    async def note(
+        self,
+        what: str,
+        about: Mapping[str, Mapping[str, Any]],
+        *,
+        who: str,
+        at: datetime,
+        reason: str = "",
+        address: str = "",
+    ) -> None:
+        """Note in the audit that somebody heard, took away or listed recordings (REC-06).
+
+        `about` are the things, as `KIND:ID`, each with what is to be known of it.
+        """
+        async with self._db.write() as conn:
+            for thing, known in about.items():
+                await audit.record(
+                    conn,
+                    at=at,
+                    who=who,
+                    what=what,
+                    about=thing,
+                    after=known,
+                    reason=reason,
+                    address=address,
+                )
 
     async def move_cursor(self, name: str, at: datetime, call: str) -> None:
         """Write down how far calls were looked at."""
