@@ -48,6 +48,7 @@ from cti.signals import on_end
 from cti.web.ports import Readiness
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
+from recordings.storage import LocalFolder
 
 log = structlog.get_logger(__name__)
 
@@ -188,6 +189,7 @@ class App:
             presence=self.presence,
             policy=self.policy,
             house=lambda: self.house,
+            sounds=LocalFolder(self.settings.data / "recordings"),
         )
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)

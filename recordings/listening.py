@@ -148,6 +148,11 @@ class Listening:
             shown.setdefault(str(one.call), []).append(await self._shown(one, person))
         return shown
 
+    async def known(self, calls: Collection[str], person: Person) -> set[str]:
+        """Give those calls of which somebody may hear a recording; nothing is told of it."""
+        found = [one for ones in (await self.store.of_calls(calls)).values() for one in ones]
+        return {str(one.call) for one in await self._heard(found, person) if one.playable}
+
     async def page(
         self, person: Person, asked: Asked, limit: int, address: str = ""
     ) -> tuple[list[Recording], str]:

@@ -86,6 +86,10 @@ class Players:
         found = await self._listening.of_calls(calls, person, address)
         return [facts_of(one, self._who) for call in calls for one in found.get(call, ())]
 
+    async def known(self, calls: Collection[str], person: Person) -> Collection[str]:
+        """Give those calls of which somebody may hear a recording."""
+        return await self._listening.known(calls, person) if any(map(person.may, ANY)) else ()
+
 
 def facts_of(shown: Shown, who: Callable[[str], str]) -> dict[str, Any]:
     """Give the facts that the player's template wants."""
@@ -215,7 +219,7 @@ class _Pages:
     async def mark(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Keep a comment; without a script."""
         form = await request.post()
-        typed = {key: str(form.get(key, ""))[:TEXT_LIMIT] for key in ("at", "text")}
+        typed = {key: str(form.get(key, ""))[: TEXT_LIMIT + 1] for key in ("at", "text")}
         recording, person = _id(request), _person(visitor)
         try:
             at_ms = read_clock(typed["at"])
