@@ -151,6 +151,13 @@ def understood(head: bytes, size: int, name: str = "", tail: bytes = b"") -> Sou
     return _bare(codec, rate, size)
 
 
+def looked(read: Callable[[int, int], bytes], size: int, name: str = "") -> Sound:
+    """Tell what sound is in a file, of which `read(offset, length)` gives the bytes."""
+    head = read(0, min(size, HEAD))
+    tail = read(max(0, size - HEAD), min(size, HEAD)) if head[:4] == b"OggS" else b""
+    return understood(head, size, name, tail)
+
+
 def _ending(name: str) -> str:
     return f".{name.rpartition('.')[2]}".lower()
 
@@ -433,9 +440,7 @@ def measured(read: Callable[[int, int], bytes], size: int, name: str = "") -> Me
     A file that ends before its size is as long as what was read. Ogg is only ours, made of what
     was heard before: it has no peaks here. Raises what `understood` does, and what `read` raises.
     """
-    head = read(0, min(size, HEAD))
-    tail = read(max(0, size - HEAD), min(size, HEAD)) if head[:4] == b"OggS" else b""
-    sound = understood(head, size, name, tail)
+    sound = looked(read, size, name)
     if sound.codec is Codec.OGG:
         return Measured(sound=sound, peaks=b"", silence_share=None)
     meter = Meter(sound.rate, sound.channels)

@@ -109,6 +109,15 @@ class Figures:
     troubles: dict[str, str] = field(default_factory=dict)
     """What does not work now: `storage`, `keeping`, `database`, or a spool's name."""
 
+    def parts(self) -> dict[str, str]:
+        """Say how all stands, for the readiness of the daemon (LINE-12)."""
+        said = {f"recordings {what}": why for what, why in self.troubles.items()}
+        if self.room is not Room.OK:
+            free = {what: f"{free / _GB:.1f} GB" for what, free in self.free.items()}
+            room = ", ".join(f"{what} {left}" for what, left in free.items())
+            said["recordings room"] = f"{self.room.value}: free are {room}"
+        return said or {"recordings": "ok"}
+
 
 class Collector:
     """Collects the recordings of all spools. `run` is the one task that does."""

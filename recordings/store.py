@@ -34,6 +34,7 @@ from sqlalchemy import (
     update,
 )
 
+from cti.db import audit
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, first_id, metadata
 from cti.errors import Refused
@@ -140,6 +141,7 @@ cursors: Final = Table(
 """How far the calls that are over were looked at."""
 
 _PLAIN: Final = tuple(one.name for one in fields(Recording))
+_MARKER: Final = tuple(one.name for one in fields(Marker))
 _COLUMNS: Final = tuple(recordings.c[name] for name in _PLAIN)
 _LINK: Final = ("call", "named_by", "agent", "person", "customer")
 
@@ -209,6 +211,10 @@ class RecordingStore:
         """Give what belongs to no call, newest first, from before the recording `before` on."""
         nobodys = (recordings.c.state == State.DAMAGED.value) & recordings.c.call.is_(None)
         return await self._page((recordings.c.state == State.ORPHAN.value) | nobodys, before, limit)
+
+    async def kept(self, before: str | None = None, limit: int = 50) -> list[Recording]:
+        """Give what has sound, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.place != "", before, limit)
 
     async def counts(self) -> dict[State, int]:
         """Count the recordings of each state, without those whose sound is away."""
@@ -305,6 +311,47 @@ class RecordingStore:
         async with self._db.read() as conn:
             asked = select(recordings.c.id).where(recordings.c.place != "").limit(1)
             return await conn.scalar(asked) is not None
+
+    async def mark(self, one: Marker, address: str = "") -> None:
+        """Keep a comment beside a recording, and that it was made (REC-06)."""
+        async with self._db.write() as conn:
+            await conn.execute(insert(markers).values({f: getattr(one, f) for f in _MARKER}))
+            await audit.record(
+                conn,
+                at=one.made_at,
+                who=one.person,
+                what="recording_marked",
+                about=f"recording:{one.recording}",
+                after={"at_ms": one.at_ms, "text": one.text},
+                address=address,
+            )
+
+    async def note(
+        self,
+        what: str,
+        about: Mapping[str, Mapping[str, Any]],
+        *,
+        who: str,
+        at: datetime,
+        reason: str = "",
+        address: str = "",
+    ) -> None:
+        """Note in the audit that somebody heard, took away or listed recordings (REC-06).
+
+        `about` are the things, as `KIND:ID`, each with what is to be known of it.
+        """
+        async with self._db.write() as conn:
+            for thing, known in about.items():
+                await audit.record(
+                    conn,
+                    at=at,
+                    who=who,
+                    what=what,
+                    about=thing,
+                    after=known,
+                    reason=reason,
+                    address=address,
+                )
 
     async def move_cursor(self, name: str, at: datetime, call: str) -> None:
         """Write down how far calls were looked at."""

@@ -364,6 +364,20 @@ class CallbackStore:
                 found += await _misses(conn, misses.c.call.in_(wanted[start : start + _IN_ONE]))
         return {miss.call: miss for miss in found}
 
+    async def holders(self, calls: Collection[str]) -> dict[str, set[str]]:
+        """Give who holds the callback that each missed call opened, by call."""
+        asked = (
+            select(misses.c.call, callbacks.c.owner)
+            .join(callbacks, callbacks.c.id == misses.c.callback)
+            .where(
+                misses.c.call.in_(sorted(calls)),
+                callbacks.c.state == State.CLAIMED,
+                callbacks.c.owner.is_not(None),
+            )
+        )
+        async with self._db.read() as conn:
+            return {row.call: {row.owner} for row in await conn.execute(asked)}
+
     async def deeds(self, callback: str) -> list[Deed]:
         """Give what people did to a callback, oldest first."""
         async with self._db.read() as conn:

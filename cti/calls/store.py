@@ -710,6 +710,17 @@ class CallStore:
                 for row in done
             ]
 
+    async def spoke_in(self, wanted: Collection[str]) -> dict[str, set[str]]:
+        """Give the people who spoke in some calls that are over, by call."""
+        asked = select(talks.c.call, talks.c.person).where(
+            talks.c.call.in_(sorted(wanted)), talks.c.person.is_not(None)
+        )
+        found: dict[str, set[str]] = {}
+        async with self._db.read() as conn:
+            for row in await conn.execute(asked.distinct()):
+                found.setdefault(row.call, set()).add(row.person)
+        return found
+
     async def dialled(self, channels: Collection[str]) -> dict[str, DialledCall]:
         """Give what became of channels that we dialled, by channel id, of calls that are over."""
         async with self._db.read() as conn:

@@ -337,6 +337,19 @@ class PenaltyStore:
             raise _no_incident()
         return found[0]
 
+    async def concerned(self, calls: Collection[str]) -> dict[str, set[str]]:
+        """Give whom the lines about some missed calls concern, by call."""
+        asked = (
+            select(missed_calls.c.call, lines.c.person)
+            .join(lines, lines.c.incident == missed_calls.c.incident)
+            .where(missed_calls.c.call.in_(sorted(calls)))
+        )
+        found: dict[str, set[str]] = {}
+        async with self._db.read() as conn:
+            for row in await conn.execute(asked.distinct()):
+                found.setdefault(row.call, set()).add(row.person)
+        return found
+
     async def bundles(self, *, decided: bool = False) -> Sequence[Bundle]:
         """List bundles that wait for a decision, or the others; newest first, at most 200."""
         waits = (

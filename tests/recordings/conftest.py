@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from cti.calls.record import CallId, CallRecord
+from cti.calls.record import CallRecord
 from cti.calls.store import CallStore
 from cti.clock import SetClock
 from cti.db.engine import Database
@@ -20,7 +19,7 @@ from recordings.record import Recording
 from recordings.spool import Spool
 from recordings.storage import LocalFolder
 from recordings.store import RecordingStore
-from tests.calls.test_store import answered, keep, keeping, missed
+from tests.calls.test_store import answered, keep
 from tests.calls.test_store import batch as batch_of
 from tests.kit.sound import tone, wav
 from tests.kit.story import NINE
@@ -96,9 +95,6 @@ class Plant:
         """Read what is kept of a recording."""
         with self.storage.open(one.place) as reader:
             return reader.read(0, reader.size)
-
-
-__all__ = ["CallId", "Plant", "keeping", "missed", "replace"]
 
 
 @pytest.fixture

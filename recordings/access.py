@@ -1,0 +1,55 @@
+"""Who may hear which recording, take it away, or write beside it? Pure. Asked with every request.
+
+An agent hears his own calls where the house allows it; supervisors, managers and owners all;
+the auditor all, and changes nothing; the technician none (requirements 22.4, REC-06).
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from cti.people.rules import Person, Right, Role
+from cti.value import value
+from recordings.record import Recording
+
+ALL: Final = (Right.REVIEW, Right.AUDIT)
+"""Whoever has one of these hears all."""
+ANY: Final = (*ALL, Right.OWN_WORK)
+"""Whoever has none of these hears nothing."""
+
+
+@value
+class ListeningRules:
+    """What the house allows: whether agents hear their own calls, and who may take files away."""
+
+    agents: bool = True
+    download: frozenset[Role] = frozenset({Role.MANAGER, Role.OWNER})
+
+
+def hears_all(person: Person) -> bool:
+    """Tell whether somebody hears every recording."""
+    return any(map(person.may, ALL))
+
+
+def may_hear(
+    person: Person, one: Recording, concerned: Collection[str], rules: ListeningRules
+) -> bool:
+    """Tell whether somebody may hear a recording. `concerned` are the people of its call.
+
+    Where one person's phone was recorded, it is that person's alone: what was said after a
+    transfer is the other's.
+    """
+    if hears_all(person):
+        return True
+    if not rules.agents or not person.may(Right.OWN_WORK):
+        return False
+    return person.id == one.person if one.person else person.id in concerned
+
+
+def may_take(person: Person, rules: ListeningRules) -> bool:
+    """Tell whether somebody may take a file away of what he may hear."""
+    return person.role in rules.download and any(map(person.may, ANY))
+
+
+def may_mark(person: Person) -> bool:
+    """Tell whether somebody may write a comment beside what he may hear."""
+    return person.may(Right.OWN_WORK) or person.may(Right.REVIEW)
