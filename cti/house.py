@@ -312,6 +312,20 @@ class DialingRules:
     breaker_pause: timedelta = timedelta(minutes=15)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRules:
+    """Section `[recordings]` (requirements REC-01, REC-02, REC-07, REC-08)."""
+
+    required: bool = True
+    directions: tuple[str, ...] = ("inbound", "outbound")
+    """Whose answered calls must have one, while it is required."""
+    missing_after: timedelta = timedelta(seconds=60)
+    """So long after its end a call without one misses it."""
+    announce: bool = True
+    retention: timedelta = timedelta(days=365)
+    min_free_gb: int = 5
+
+
 def in_force(dated: Iterable[Amounts], day: date) -> Amounts | None:
     """Give the dated amounts that hold on a day, None when none do."""
     for one in dated:
@@ -348,6 +362,7 @@ class House:
     shifts: ShiftRules = ShiftRules()
     call_times: CallTimes = CallTimes()
     dialing: DialingRules = DialingRules()
+    recordings: RecordingRules = RecordingRules()
     calendar: Calendar = field(default_factory=Calendar)
     warnings: tuple[Caution, ...] = ()
     version: str = ""

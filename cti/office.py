@@ -41,8 +41,11 @@ from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.web.rooms import Room
 from recordings.access import ListeningRules
-from recordings.listening import Listening, Sounds
+from recordings.listening import Listening
+from recordings.lists import ListRoom
 from recordings.routes import Players, RecordingRoom
+from recordings.setup import collector_of
+from recordings.storage import LocalFolder
 from recordings.store import RecordingStore
 
 
@@ -140,7 +143,7 @@ class Office:
         presence: PresenceStore,
         policy: PolicyDesk,
         house: Callable[[], House],
-        sounds: Sounds,
+        sounds: LocalFolder,
     ) -> None:
         self._clock, self._house, self._desk, self._policy = clock, house, desk, policy
         self._customers, self._calls = customers, calls
@@ -191,8 +194,12 @@ class Office:
             duty=self.duty,
             tests=Tests(calls),
         )
+        self.recordings = RecordingStore(db)
+        self.collector = collector_of(
+            settings, sounds, store=self.recordings, calls=calls, house=house, clock=clock
+        )
         self.listening = Listening(
-            RecordingStore(db),
+            self.recordings,
             sounds,
             concerned=Concerned(calls, self.penalties, self.callbacks),
             rules=ListeningRules,
@@ -223,6 +230,7 @@ class Office:
                 who=lambda person: self._people().by_id(person),
                 clock=self._clock,
             ),
+            ListRoom(self.recordings, collector=self.collector, who=self._name_of),
             RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
             ReportsRoom(
                 counts=self._calls,
@@ -236,7 +244,9 @@ class Office:
 
     def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Give what runs for ever, by name."""
+        collecting = {"recordings": self.collector.run()} if self.collector else {}
         return {
+            **collecting,
             "policy": self._policy.run(),
             "dialer": self.dialer.run(),
             "lines": self.line_desk.run(),

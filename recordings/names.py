@@ -90,6 +90,11 @@ def is_sound(name: str) -> bool:
     return "." in name and name.rpartition(".")[2].lower() in ENDINGS
 
 
+def is_message(path: str) -> bool:
+    """Tell by its folder whether a file is a message in a mailbox."""
+    return _MAILBOX.search(path) is not None
+
+
 def said(path: str, zone: ZoneInfo) -> Named:
     """Give what a path says; `zone` is the PBX's, in which names tell the time."""
     folder, slash, name = path.rpartition("/")
@@ -97,7 +102,7 @@ def said(path: str, zone: ZoneInfo) -> Named:
         return Named(whole=path, side=Side.BOTH, kind=Kind.VOICEMAIL, numbers=(box["box"],))
     stem, dot, ending = name.rpartition(".")
     side = Side.BOTH
-    if (one := _SIDE.fullmatch(stem)) and _is_side_of(one["whole"]):
+    if one := _SIDE.fullmatch(stem):
         side = Side.RECEIVED if one["side"].lower() in RECEIVED else Side.SENT
         stem = one["whole"]
     whole = f"{folder}{slash}{stem}{dot}{ending}"
@@ -105,11 +110,6 @@ def said(path: str, zone: ZoneInfo) -> Named:
         if found := pattern.fullmatch(stem):
             return _named(whole, side, found.groupdict(), zone)
     return Named(whole=whole, side=side, kind=Kind.CALL)
-
-
-def _is_side_of(stem: str) -> bool:
-    """`q-in.wav` is no side of `q.wav`: what stands before must be a name by itself."""
-    return len(stem) > 3
 
 
 def _named(whole: str, side: Side, found: Mapping[str, str | None], zone: ZoneInfo) -> Named:

@@ -49,7 +49,7 @@ class NamedBy(StrEnum):
 
 LEGAL: Final[Mapping[State, frozenset[State]]] = {
     State.EXPECTED: frozenset(State) - {State.ORPHAN},
-    State.RECORDING: frozenset(State) - {State.EXPECTED},
+    State.RECORDING: frozenset(State),
     State.STORED: frozenset({State.LINKED, State.ORPHAN, State.DAMAGED}),
     State.LINKED: frozenset({State.DAMAGED}),
     State.MISSING: frozenset({State.RECORDING, State.STORED, State.LINKED, State.DAMAGED}),
@@ -73,6 +73,7 @@ class Recording:
     of that name, for a PBX uses names again. `source_size` and `source_changed` (nanoseconds)
     are those of the file when it was copied.
 
+    `channel` is the caller's, as the PBX noted it beside a message in a mailbox.
     `agent` is the phone that talked, `person` whose it was. `began` and `ended` are those of the
     sound. `place` is where the storage keeps the file, `sha256` the hash of what it keeps before
     encryption, `key_id` the key of the encryption.
@@ -92,6 +93,7 @@ class Recording:
     source_changed: int = 0
     call: str | None = None
     named_by: NamedBy | None = None
+    channel: str = ""
     agent: str = ""
     person: str | None = None
     customer: str | None = None
@@ -113,6 +115,11 @@ class Recording:
     linked_at: datetime | None = None
     gone_at: datetime | None = None
     gone_reason: str = ""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether it should come and has not."""
+        return self.state in (State.EXPECTED, State.RECORDING)
 
     @property
     def playable(self) -> bool:

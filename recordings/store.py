@@ -36,7 +36,7 @@ from sqlalchemy import (
 
 from cti.db import audit
 from cti.db.engine import Database
-from cti.db.schema import Connection, Instant, metadata
+from cti.db.schema import Connection, Instant, first_id, metadata
 from cti.errors import Refused
 from recordings.record import Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
 
@@ -59,6 +59,7 @@ recordings: Final = Table(
     Column("source_changed", BigInteger, nullable=False),
     Column("call", _ID, index=True),
     Column("named_by", String(16)),
+    Column("channel", Text, nullable=False),
     Column("agent", Text, nullable=False),
     Column("person", _ID),
     Column("customer", _ID),
@@ -142,8 +143,7 @@ cursors: Final = Table(
 _PLAIN: Final = tuple(one.name for one in fields(Recording))
 _MARKER: Final = tuple(one.name for one in fields(Marker))
 _COLUMNS: Final = tuple(recordings.c[name] for name in _PLAIN)
-_AWAITED: Final = (State.EXPECTED.value, State.RECORDING.value)
-_LINK: Final = ("call", "named_by", "agent", "person", "customer", "linked_at", "state")
+_LINK: Final = ("call", "named_by", "agent", "person", "customer")
 
 
 class RecordingStore:
@@ -198,18 +198,19 @@ class RecordingStore:
         return await self._page(recordings.c.person == person, before, limit)
 
     async def missing(self, before: str | None = None, limit: int = 50) -> list[Recording]:
-        """Give what is missing (REC-07), newest first, from before the row `before` on."""
-        return await self._page(recordings.c.state == State.MISSING.value, before, limit)
+        """Give the calls' recordings that nobody can hear (REC-07): missing, or damaged.
+
+        Newest first, from before the row `before` on.
+        """
+        damaged = (recordings.c.state == State.DAMAGED.value) & recordings.c.call.is_not(None)
+        return await self._page(
+            (recordings.c.state == State.MISSING.value) | damaged, before, limit
+        )
 
     async def orphans(self, before: str | None = None, limit: int = 50) -> list[Recording]:
         """Give what belongs to no call, newest first, from before the recording `before` on."""
-        return await self._page(recordings.c.state == State.ORPHAN.value, before, limit)
-
-    async def in_state(
-        self, state: State, before: str | None = None, limit: int = 50
-    ) -> list[Recording]:
-        """Give the recordings of one state, newest first, from before `before` on."""
-        return await self._page(recordings.c.state == state.value, before, limit)
+        nobodys = (recordings.c.state == State.DAMAGED.value) & recordings.c.call.is_(None)
+        return await self._page((recordings.c.state == State.ORPHAN.value) | nobodys, before, limit)
 
     async def kept(self, before: str | None = None, limit: int = 50) -> list[Recording]:
         """Give what has sound, newest first, from before the recording `before` on."""
@@ -224,6 +225,19 @@ class RecordingStore:
                 .group_by(recordings.c.state)
             )
             return {State(row.state): row.n for row in rows}
+
+    async def unlinked(
+        self, states: Collection[State], since: datetime | None = None, limit: int = AT_ONCE
+    ) -> list[Recording]:
+        """Give what is kept and belongs to no call, oldest first, first seen since an instant."""
+        asked = select(*_COLUMNS).where(
+            recordings.c.state.in_(sorted(state.value for state in states)),
+            recordings.c.call.is_(None),
+            recordings.c.gone_at.is_(None),
+        )
+        if since is not None:
+            asked = asked.where(recordings.c.id >= first_id(since))
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
 
     async def latest(self, pbx: str, sources: Collection[str]) -> dict[str, Recording]:
         """Give the latest take of each file that a PBX named, by its name."""
@@ -292,6 +306,12 @@ class RecordingStore:
             await _drop_awaited(conn, told)
         return told
 
+    async def used(self) -> bool:
+        """Say whether anything was ever stored."""
+        async with self._db.read() as conn:
+            asked = select(recordings.c.id).where(recordings.c.place != "").limit(1)
+            return await conn.scalar(asked) is not None
+
     async def mark(self, one: Marker, address: str = "") -> None:
         """Keep a comment beside a recording, and that it was made (REC-06)."""
         async with self._db.write() as conn:
@@ -348,10 +368,12 @@ class RecordingStore:
             row = (await conn.execute(select(cursors).where(cursors.c.name == name))).first()
             return (row.at, row.call) if row else None
 
-    async def awaited(self, after: str = "", limit: int = AT_ONCE) -> list[Recording]:
-        """Give what should come and has not, oldest first, from after the row `after` on."""
-        asked = select(*_COLUMNS).where(recordings.c.state.in_(_AWAITED), recordings.c.id > after)
-        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+    async def drop(self, some: Collection[str]) -> None:
+        """Let rows go that await what was never recorded; a row that has sound stays."""
+        async with self._db.write() as conn:
+            await conn.execute(
+                delete(recordings).where(recordings.c.id.in_(some), recordings.c.sha256 == "")
+            )
 
     # -- asking
 
@@ -392,6 +414,8 @@ def _told(given: Recording, there: Recording | None) -> Recording:
         one = replace(one, state=there.state)
     if _strength(there) > _strength(given):
         one = replace(one, **{name: getattr(there, name) for name in _LINK})
+    if one.call and one.state in (State.STORED, State.ORPHAN):
+        one = replace(one, state=State.LINKED)
     return one
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Index,
     Insert,
     Integer,
+    Row,
     Select,
     String,
     Table,
@@ -50,6 +51,8 @@ from cti.calls.record import (
     OfferOutcome,
     Outcome,
     OverCall,
+    RecordedCall,
+    RecordedTalk,
     SaidRecord,
     WholeCall,
 )
@@ -837,6 +840,47 @@ class CallStore:
             )
             return found
 
+    async def recorded(self, since: datetime, also: Collection[str] = ()) -> list[RecordedCall]:
+        """Give the calls first seen at an instant or later, all that live, and `also` these."""
+        found = await self._recorded(or_(calls.c.seen_at >= since, calls.c.over.is_(False)))
+        missed = sorted(set(also) - {one.call for one in found})
+        for start in range(0, len(missed), 500):
+            found += await self._recorded(calls.c.id.in_(missed[start : start + 500]))
+        return found
+
+    async def recorded_on(self, pbx: str, uniqueid: str) -> list[RecordedCall]:
+        """Give the calls that are over and had a channel with a Uniqueid."""
+        some = select(legs.c.call).where(legs.c.pbx == pbx, legs.c.uniqueid == uniqueid)
+        return await self._recorded(calls.c.id.in_(some))
+
+    async def recorded_between(
+        self, pbx: str, began: datetime, ended: datetime
+    ) -> list[RecordedCall]:
+        """Give the calls of a PBX that meet a time; none lasts longer than a day."""
+        return await self._recorded(
+            and_(
+                calls.c.pbx == pbx,
+                calls.c.seen_at.between(began - timedelta(days=1), ended),
+                or_(calls.c.ended_at.is_(None), calls.c.ended_at >= began),
+            )
+        )
+
+    async def _recorded(self, where: ColumnElement[bool]) -> list[RecordedCall]:
+        asked = select(calls).where(where, calls.c.merged_into.is_(None))
+        async with self._db.read() as conn:
+            rows = (await conn.execute(asked.order_by(calls.c.seen_at, calls.c.id))).all()
+            parts: dict[Table, dict[str, list[Row[Any]]]] = {talks: {}, legs: {}}
+            ids = [row.id for row in rows]
+            for start in range(0, len(ids), 500):
+                for table, found in parts.items():
+                    some = select(table).where(table.c.call.in_(ids[start : start + 500]))
+                    for part in await conn.execute(some.order_by(*table.primary_key)):
+                        found.setdefault(part.call, []).append(part)
+        return [
+            _recorded_call(row, parts[talks].get(row.id, ()), parts[legs].get(row.id, ()))
+            for row in rows
+        ]
+
     async def tally(
         self, wanted: Wanted, parts: Collection[Part], *, standard: int, late: int
     ) -> list[Tally]:
@@ -920,6 +964,35 @@ class CallStore:
             )
             for row in rows
         ]
+
+
+def _recorded_call(
+    row: Row[Any], talked: Iterable[Row[Any]], had: Iterable[Row[Any]]
+) -> RecordedCall:
+    names = {row.number, row.caller, row.dialled, row.agent, *row.queues}
+    talked = list(talked)
+    return RecordedCall(
+        call=row.id,
+        pbx=row.pbx,
+        direction=Direction(row.direction),
+        began=row.seen_at,
+        ended=row.ended_at,
+        over=row.over,
+        answered=row.outcome == Outcome.ANSWERED,
+        talk_ms=row.talk_ms,
+        agent=row.agent or "",
+        person=row.person,
+        customer=row.customer,
+        is_test=row.purpose == LINE_TEST,
+        files=tuple(row.recordings),
+        channel=row.channel,
+        names=frozenset(filter(None, names | {one.agent for one in talked})),
+        talks=tuple(
+            RecordedTalk(agent=one.agent, person=one.person, began=one.began_at, ended=one.ended_at)
+            for one in talked
+        ),
+        legs=tuple(one.uniqueid for one in had),
+    )
 
 
 def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:

@@ -174,9 +174,31 @@ async def test_how_far_calls_were_looked_at_is_remembered(db: Database) -> None:
     assert await store.cursor("calls") == (NOON, "call-2")
 
 
-async def test_what_is_awaited_is_told_oldest_first(db: Database) -> None:
+async def test_what_belongs_to_nothing_is_told_oldest_first(db: Database) -> None:
     store = RecordingStore(db)
-    some = [recording(n, state=State.EXPECTED) for n in range(3)]
-    await store.keep([*some, recording(9)])
+    some = [recording(n) for n in range(3)]
+    gone = recording(7, gone_at=NOON, gone_reason="retention")
+    await store.keep([*some, gone, linked(8), recording(9, state=State.ORPHAN)])
 
-    assert some[1:] == await store.awaited(after=some[0].id)
+    assert some == await store.unlinked([State.STORED])
+    assert some[1:] == await store.unlinked([State.STORED], since=NOON + timedelta(minutes=1))
+
+
+async def test_only_what_has_no_sound_is_dropped(db: Database) -> None:
+    store = RecordingStore(db)
+    kept, awaited = linked(1), linked(2, state=State.EXPECTED, sha256="", place="")
+    await store.keep([kept, awaited])
+
+    await store.drop([kept.id, awaited.id])
+
+    assert [kept] == await store.of_call("call-1")
+
+
+async def test_who_stored_nothing_yet_has_a_new_folder(db: Database) -> None:
+    store = RecordingStore(db)
+    await store.keep([linked(state=State.EXPECTED, place="")])
+    assert not await store.used()
+
+    await store.keep([linked()])
+
+    assert await store.used()

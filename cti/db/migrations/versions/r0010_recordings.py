@@ -31,6 +31,7 @@ def files() -> None:
         sa.Column("source_changed", sa.BigInteger, nullable=False),
         sa.Column("call", sa.String(32)),
         sa.Column("named_by", sa.String(16)),
+        sa.Column("channel", sa.Text, nullable=False),
         sa.Column("agent", sa.Text, nullable=False),
         sa.Column("person", sa.String(32)),
         sa.Column("customer", sa.String(32)),
