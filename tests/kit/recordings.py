@@ -15,7 +15,7 @@ from sqlalchemy import insert
 from cti.clock import Clock, SetClock
 from cti.db.engine import Database
 from cti.db.schema import new_id
-from recordings.access import ListeningRules
+from cti.house import RecordingRules
 from recordings.audio import measured
 from recordings.listening import Listening
 from recordings.record import Kind, NamedBy, Pause, Recording, State
@@ -40,7 +40,7 @@ class Archive:
     db: Database
     folder: Path
     concerned: dict[str, set[str]] = field(default_factory=dict)
-    rules: ListeningRules = field(default_factory=ListeningRules)
+    rules: RecordingRules = field(default_factory=RecordingRules)
     listening: Listening = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class Archive:
     async def _concerned(self, calls: Collection[str]) -> Mapping[str, Collection[str]]:
         return {call: self.concerned.get(call, set()) for call in calls}
 
-    def _rules(self) -> ListeningRules:
+    def _rules(self) -> RecordingRules:
         return self.rules
 
 

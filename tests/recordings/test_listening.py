@@ -18,7 +18,6 @@ from cti.db.audit import audit
 from cti.db.engine import Database
 from cti.errors import StoreUnavailable
 from cti.people.rules import Person, Role
-from recordings.access import ListeningRules
 from recordings.record import Kind, Pause, Recording, State
 from tests.kit.recordings import BEGAN, BO_CALL, SPEECH, Archive, archive
 from tests.kit.sound import RATE, heard, pitch, silence, stairs, tone, wav, written
@@ -146,7 +145,7 @@ async def test_a_stranger_is_sent_to_the_login(hall: Hall) -> None:
 async def test_where_the_house_says_so_agents_hear_nothing(hall: Hall) -> None:
     one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
     address = await hall.address(may, one)
-    hall.kept.rules = replace(hall.kept.rules, agents=False)
+    hall.kept.rules = replace(hall.kept.rules, agents_listen=False)
 
     assert 404 == (await hall.asks(may, address)).status
     assert 404 == (await hall.asks(may, f"/recordings/{one.id}")).status
@@ -571,6 +570,6 @@ async def test_without_right_or_reason_nothing_is_taken_away(
 
 async def test_the_house_may_let_supervisors_take_files_away(hall: Hall) -> None:
     one, lin = await hall.kept.keeps(), await hall.it.enters(LIN)
-    hall.kept.rules = ListeningRules(download=frozenset({Role.SUPERVISOR}))
+    hall.kept.rules = replace(hall.kept.rules, download=("supervisor",))
 
     assert SPEECH == (await hall.sends(lin, f"/recordings/{one.id}/download", reason="x")).body
