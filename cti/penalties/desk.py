@@ -236,7 +236,7 @@ class PenaltyDesk:
         if facts.number in waiting:
             return True
         alive = await self._asked.calls.unanswered(now - WAITS_AT_MOST, facts.number)
-        return alive is not None and alive < facts.began
+        return alive is not None and alive <= facts.began
 
     async def _seen(
         self, facts: CallFacts, duty: DutySet, department: str, now: datetime

@@ -369,6 +369,17 @@ class Bundle:
 
 
 @value
+class WaitingBundle:
+    """A bundle that waits for a decision, as a list shows it: `incidents` is how many."""
+
+    id: str
+    fault: str
+    began: datetime
+    ended: datetime
+    incidents: int
+
+
+@value
 class Pick:
     """A line as a reviewer saw it: a newer version of it is not decided unseen."""
 

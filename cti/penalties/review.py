@@ -127,6 +127,22 @@ def check_decider(
         raise Refused("same_decider", "who decided first does not decide about the appeal")
 
 
+def check_turn(
+    by: Person,
+    directory: Directory,
+    house: House,
+    parties: Collection[str],
+    *,
+    but: str | None = None,
+    escalated: bool = False,
+) -> None:
+    """Refuse who may decide, but only after others: `supervisor_first` (MISS-09)."""
+    if by.id not in deciders(directory, house, parties, but=but, escalated=escalated):
+        raise Refused(
+            "supervisor_first", "others decide first; after some days it comes to you by itself"
+        )
+
+
 def checked_reason(text: str) -> str:
     """Give a reason, cleaned. Raises `Refused` (reason_missing, bad_text)."""
     reason = checked_text("reason", text, REASON_LIMIT)

@@ -75,6 +75,7 @@ from cti.penalties.record import (
     Statement,
     StatementState,
     Verdict,
+    WaitingBundle,
 )
 from cti.people.rules import Directory, Person, Right, Role, checked_text
 
@@ -370,6 +371,28 @@ class PenaltyStore:
             found = (await conn.execute(wanted)).scalars().all()
             return [await self._bundle(conn, one) for one in found]
 
+    async def waiting_bundles(self) -> Sequence[WaitingBundle]:
+        """List bundles that wait for a decision, newest first, at most 200: a storm is long."""
+        joined = bundles.join(incidents, incidents.c.bundle == bundles.c.id).join(
+            missed_calls, missed_calls.c.incident == incidents.c.id
+        )
+        wanted = (
+            select(
+                bundles.c.id,
+                bundles.c.fault,
+                func.min(missed_calls.c.at).label("began"),
+                func.max(missed_calls.c.ended_at).label("ended"),
+                func.count(incidents.c.id.distinct()).label("incidents"),
+            )
+            .select_from(joined)
+            .where(incidents.c.state.in_((IncidentState.OPEN, IncidentState.BUNDLED)))
+            .group_by(bundles.c.id, bundles.c.fault, bundles.c.began)
+            .order_by(bundles.c.began.desc())
+            .limit(AT_ONCE)
+        )
+        async with self._db.read() as conn:
+            return [WaitingBundle(**row._mapping) for row in await conn.execute(wanted)]
+
     async def bundle(self, bundle: str) -> Bundle:
         """Find a bundle with its incidents. Raises `Refused` (no_bundle)."""
         async with self._db.read() as conn:
@@ -421,13 +444,16 @@ class PenaltyStore:
         """Pick the lines of each call, those of one call (`incident`, else the first), or none.
 
         The lines that are picked are approved. Give their ids. Raises `Refused`: no_bundle,
-        own_case, already_decided, bundle_growing, reason_missing, no_incident, no_right.
+        own_case, supervisor_first, already_decided, bundle_growing, reason_missing,
+        no_incident, no_right.
         """
         why, now, house = review.checked_reason(reason), self._clock.now(), self._house()
         async with self._alone() as conn:
             found = await self._bundle(conn, bundle)
             parties = frozenset[str]().union(*map(_parties, found.incidents))
             review.check_decider(by, self._directory(), house, parties)
+            late = any(one.escalated_at for one in found.incidents)
+            review.check_turn(by, self._directory(), house, parties, escalated=late)
             waiting = _waiting(found)
             chosen = _chosen(waiting, choice, incident)
             made = list[str]()
@@ -471,7 +497,7 @@ class PenaltyStore:
             }
             await self._change(conn, line, "undo", by.id, why, address, values)
 
-        return await self._each(picks, by, one)
+        return await self._each(picks, by, one, in_turn=False)
 
     async def lift(self, pick: Pick, *, by: Person, reason: str, address: str = "") -> None:
         """Lift an exemption: the line is proposed and must be decided.
@@ -620,7 +646,6 @@ class PenaltyStore:
         why, now = review.checked_reason(reason), self._clock.now()
 
         async def one(conn: Connection, line: PenaltyLine) -> None:
-            review.check_decider(by, self._directory(), self._house(), (), first=line.decided_by)
             state, after = review.appeal_decided(line, verdict, amount)
             final = None if state is LineState.OVERTURNED else now
             values = {"state": state, "amount": after, "final_at": final}
@@ -661,7 +686,7 @@ class PenaltyStore:
             await self._change(conn, line, "reverse", by.id, why, address, values)
             await conn.execute(insert(bonus).values(row))
 
-        await self._each([pick], by, one)
+        await self._each([pick], by, one, in_turn=False)
         return key
 
     async def mark_seen(self, person: str, seen: Collection[str]) -> None:
@@ -1228,10 +1253,13 @@ class PenaltyStore:
         picks: Sequence[Pick],
         by: Person,
         act: Callable[[Connection, PenaltyLine], Any],
+        *,
+        in_turn: bool = True,
     ) -> Done:
         """Do something to each line that may be touched; what was refused is told.
 
-        Raises the first refusal when nothing was done.
+        With `in_turn` only by whose turn it is (MISS-09). Raises the first refusal when nothing
+        was done.
         """
         done, refused = list[str](), list[Refused]()
         codes = list[tuple[str, str]]()
@@ -1240,7 +1268,12 @@ class PenaltyStore:
                 try:
                     line = await _find_line(conn, pick.line)
                     parties = await _parties_of(conn, line.incident)
-                    review.check_decider(by, self._directory(), self._house(), parties)
+                    directory, house = self._directory(), self._house()
+                    first = line.decided_by if line.state is LineState.APPEALED else None
+                    review.check_decider(by, directory, house, parties, first=first)
+                    if in_turn:
+                        late = line.escalated
+                        review.check_turn(by, directory, house, parties, but=first, escalated=late)
                     _check_version(line, pick)
                     await act(conn, line)
                 except Refused as fault:

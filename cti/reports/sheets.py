@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from cti.value import value
 
 Cell = None | str | int | float | Decimal | date | datetime | timedelta
-Plain = None | str | int | float
+Plain = None | str | int | float | Decimal
 
 MOST_ROWS: Final = 1_048_575
 """Rows below the heading that a spreadsheet program can open."""
@@ -111,7 +111,7 @@ def _plain(kind: Kind, cell: Cell, zone: ZoneInfo) -> Plain:
         case timedelta():
             return _lasted(cell)
         case Decimal():
-            return f"{cell:f}" if kind is Kind.TEXT else float(cell)
+            return f"{cell:f}" if kind is Kind.TEXT else cell
         case str():
             return cell[:LONGEST_TEXT].encode(errors="replace").decode()
         case float() if kind is Kind.RATIO:

@@ -34,7 +34,8 @@ _WIDTHS: Final[Mapping[Kind, int]] = {Kind.TEXT: 24, Kind.PHONE: 18, Kind.INSTAN
 def for_process(sheet: Sheet) -> bytes:
     """Give a sheet as the process reads it."""
     columns = [(column.title, column.kind) for column in sheet.columns]
-    return json.dumps({"columns": columns, "rows": list(plain_rows(sheet))}).encode()
+    asked = {"columns": columns, "rows": list(plain_rows(sheet))}
+    return json.dumps(asked, default=float).encode()
 
 
 def xlsx_bytes(asked: bytes) -> bytes:

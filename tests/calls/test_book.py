@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cti.calls.book import trunk_matcher
+from cti.calls.book import CLOSE_EVERY, WINDOW, trunk_matcher
 from cti.calls.cards import card_states
 from cti.calls.effects import Close, Merge, Note
 from cti.calls.offers import agent_offers
@@ -206,7 +206,7 @@ class TestOver:
     ) -> None:
         story = talking().gone(9, MAY).gone(9, WANG).calls(20, WU)
 
-        for second in range(100):
+        for second in range(WINDOW + CLOSE_EVERY):
             story.named(20 + second, WU, name="x")
 
         assert [record.caller for record in story.records] == [NUMBER]

@@ -326,7 +326,10 @@ async def the_pbx_is_restarted(morning: Morning) -> None:
     number, _ = await morning.rings("4000", patience=30)
     screen = morning.house.screens["6001"]
     await screen.until(lambda: screen.told[-1][1]["state"] == "ringing")
+    daemon = morning.house.daemon
+    before_it = len(daemon.facts("pbx_resynced"))
     await morning.lab.restart_pbx()
+    await daemon.says("pbx_resynced", times=before_it + 1)
     await morning.link(up=True)
     await morning.house.none_open()
     morning.expected[number] = MissReason.UNOBSERVED, {}

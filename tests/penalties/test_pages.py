@@ -23,7 +23,7 @@ from tests.kit.web import BO, LIN, MAY, NOON, OU, TAM, NothingRecorded, Seat, St
 WEI = Person(id="p-wei", number="5002", name="Wei", role=Role.SUPERVISOR)
 MO = Person(id="p-mo", number="7001", name="Mo", role=Role.MANAGER)
 PEOPLE = (MAY, BO, LIN, WEI, MO, TAM, OU)
-HOUSE = House()
+HOUSE = House(version="policy-1")
 HOSTILE = '<img src=x onerror=alert(1)>"=1+1'
 
 

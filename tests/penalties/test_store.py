@@ -23,8 +23,9 @@ from cti.penalties.record import (
     ReviewFilter,
     StatementState,
     Verdict,
+    WaitingBundle,
 )
-from cti.people.rules import Directory
+from cti.people.rules import Directory, Person, Role
 from cti.presence.states import AgentState
 from tests.kit.fines import (
     ANN,
@@ -112,7 +113,14 @@ async def test_lines_of_an_incident_are_decided_and_closed(office: Office) -> No
 
 @pytest.mark.parametrize(
     ("who", "code"),
-    [(MEI, ""), (WU, ""), (OU, ""), (LIN, "own_case"), (MAY, "no_right"), (CHEN, "no_right")],
+    [
+        (MEI, ""),
+        (WU, "supervisor_first"),
+        (OU, "supervisor_first"),
+        (LIN, "own_case"),
+        (MAY, "no_right"),
+        (CHEN, "no_right"),
+    ],
 )
 async def test_nobody_decides_an_incident_that_may_cost_himself(
     office: Office, who: str, code: str
@@ -123,6 +131,15 @@ async def test_nobody_decides_an_incident_that_may_cost_himself(
 
     assert code == found
     assert (LineState.PROPOSED if code else LineState.APPROVED) is await state_of(office)
+
+
+async def test_what_nobody_decided_in_time_comes_to_the_manager_too(office: Office) -> None:
+    await office.runs(4 * DAY)
+    picked = await office.pick_of(MAY)
+
+    found = await refused(office.store.decide([picked], Verdict.APPROVE, by=PEOPLE[WU]))
+
+    assert "" == found
 
 
 async def test_who_is_exempted_in_an_incident_does_not_decide_it_either(office: Office) -> None:
@@ -159,12 +176,19 @@ async def test_a_line_that_changed_meanwhile_is_not_decided_unseen(office: Offic
     assert "line_changed" == found
 
 
+def with_another_supervisor(office: Office) -> Person:
+    """Let Chen supervise from now on."""
+    chen = replace(PEOPLE[CHEN], role=Role.SUPERVISOR)
+    office.directory = Directory([*STAFF.people.values(), chen])
+    return chen
+
+
 async def test_of_two_reviewers_at_once_one_decides(office: Office) -> None:
-    seen = await office.pick_of(MAY)
+    seen, chen = await office.pick_of(MAY), with_another_supervisor(office)
 
     codes = await asyncio.gather(
         refused(office.store.decide([seen], Verdict.APPROVE, by=PEOPLE[MEI])),
-        refused(office.store.decide([seen], Verdict.WAIVE, by=PEOPLE[WU], reason="why not")),
+        refused(office.store.decide([seen], Verdict.WAIVE, by=chen, reason="why not")),
     )
 
     assert "" in codes
@@ -272,7 +296,13 @@ async def test_the_person_concerned_may_appeal_within_three_working_days(
 
 @pytest.mark.parametrize(
     ("who", "code"),
-    [(MEI, "same_decider"), (LIN, "own_case"), (WU, ""), (OU, ""), (BO, "no_right")],
+    [
+        (MEI, "same_decider"),
+        (LIN, "own_case"),
+        (WU, ""),
+        (OU, "supervisor_first"),
+        (BO, "no_right"),
+    ],
 )
 async def test_an_appeal_is_decided_by_somebody_else(office: Office, who: str, code: str) -> None:
     await appealed(office)
@@ -473,6 +503,21 @@ async def test_who_may_decide_a_bundle(db: Database, who: str, reason: str, code
     assert code == await refused(act)
 
 
+async def test_a_list_tells_how_long_a_storm_was(db: Database) -> None:
+    office = await storm(db)
+    (bundle,) = await office.store.bundles()
+
+    (told,) = await office.store.waiting_bundles()
+
+    assert told == WaitingBundle(
+        id=bundle.id,
+        fault="",
+        began=bundle.began,
+        ended=bundle.ended,
+        incidents=len(bundle.incidents),
+    )
+
+
 async def test_of_a_bundle_the_lines_of_the_call_that_was_named_are_taken(db: Database) -> None:
     office = await storm(db)
     (bundle,) = await office.store.bundles()
@@ -622,7 +667,10 @@ async def test_seen_is_a_time_and_only_ones_own(office: Office) -> None:
 
 async def test_how_reviewers_decide_is_counted(office: Office) -> None:
     await decide(office, BO, verdict=Verdict.WAIVE, reason="a broken phone")
-    await decide(office, LIN, by=WU)
+    await office.store.decide(
+        [await office.pick_of(LIN)], Verdict.APPROVE, by=with_another_supervisor(office)
+    )
+    office.directory = STAFF
     await appealed(office)
     await office.store.decide_appeal(
         await office.pick_of(MAY), AppealVerdict.OVERTURN, by=PEOPLE[WU], reason="right"
@@ -630,7 +678,7 @@ async def test_how_reviewers_decide_is_counted(office: Office) -> None:
 
     found = await office.store.reviewed(at(0), at(90 * DAY))
 
-    assert [(MEI, 1, 1, 1), (WU, 1, 0, 0)] == [
+    assert [(CHEN, 1, 0, 0), (MEI, 1, 1, 1)] == [
         (one.by, one.approved, one.waived, one.overturned) for one in found
     ]
 

@@ -58,7 +58,7 @@ def test_csv_says_the_same_rows_in_the_zone_of_the_house() -> None:
 
     assert heading.startswith('\ufeff"text","phone"')
     assert first == (
-        '"王小明","+886912345678",7,12.5,0.8734,"25:01:01","2026-11-22","2026-11-22 12:00:00"'
+        '"王小明","+886912345678",7,12.50,0.8734,"25:01:01","2026-11-22","2026-11-22 12:00:00"'
     )
     assert (second, rest) == (",".join(['""'] * len(Kind)), "")
 

@@ -166,7 +166,7 @@ class Review(Part):
             partly=partly,
             rows=page.rows,
             more=page.after,
-            bundles=await self.store.bundles(),
+            bundles=await self.store.waiting_bundles(),
             states=list(LineState),
             reasons=list(MissReason),
             may_decide=_may_decide(visitor),

@@ -28,7 +28,12 @@ FOLDERS = (
     "spool/voices",
 )
 STAFF = range(6001, 6010)  # desk phones that the world plays; 6010 may register itself
-REGISTERS = ("max_contacts = 1", "qualify_frequency = 1", "qualify_timeout = 0.5")
+REGISTERS = (
+    "max_contacts = 1",
+    "remove_existing = yes",
+    "qualify_frequency = 1",
+    "qualify_timeout = 0.5",
+)
 CROWD = range(6101, 6201)  # the 100 phones of the load queue, played by sip.py
 CROWD_PORT = 5070
 
