@@ -324,6 +324,10 @@ class RecordingRules:
     announce: bool = True
     retention: timedelta = timedelta(days=365)
     min_free_gb: int = 5
+    agents_listen: bool = True
+    """Whether agents hear the recordings of their own calls (requirement 22.4)."""
+    download: tuple[str, ...] = ("manager", "owner")
+    """The roles that may take a recording away as a file."""
 
 
 def in_force(dated: Iterable[Amounts], day: date) -> Amounts | None:

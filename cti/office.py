@@ -40,7 +40,6 @@ from cti.presence.store import PresenceStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.web.rooms import Room
-from recordings.access import ListeningRules
 from recordings.listening import Listening
 from recordings.lists import ListRoom
 from recordings.routes import Players, RecordingRoom
@@ -202,7 +201,7 @@ class Office:
             self.recordings,
             sounds,
             concerned=Concerned(calls, self.penalties, self.callbacks),
-            rules=ListeningRules,
+            rules=lambda: house().recordings,
             clock=clock,
         )
 

@@ -7,8 +7,8 @@ the auditor all, and changes nothing; the technician none (requirements 22.4, RE
 from collections.abc import Collection
 from typing import Final
 
-from cti.people.rules import Person, Right, Role
-from cti.value import value
+from cti.house import RecordingRules
+from cti.people.rules import Person, Right
 from recordings.record import Recording
 
 ALL: Final = (Right.REVIEW, Right.AUDIT)
@@ -17,21 +17,13 @@ ANY: Final = (*ALL, Right.OWN_WORK)
 """Whoever has none of these hears nothing."""
 
 
-@value
-class ListeningRules:
-    """What the house allows: whether agents hear their own calls, and who may take files away."""
-
-    agents: bool = True
-    download: frozenset[Role] = frozenset({Role.MANAGER, Role.OWNER})
-
-
 def hears_all(person: Person) -> bool:
     """Tell whether somebody hears every recording."""
     return any(map(person.may, ALL))
 
 
 def may_hear(
-    person: Person, one: Recording, concerned: Collection[str], rules: ListeningRules
+    person: Person, one: Recording, concerned: Collection[str], rules: RecordingRules
 ) -> bool:
     """Tell whether somebody may hear a recording. `concerned` are the people of its call.
 
@@ -40,12 +32,12 @@ def may_hear(
     """
     if hears_all(person):
         return True
-    if not rules.agents or not person.may(Right.OWN_WORK):
+    if not rules.agents_listen or not person.may(Right.OWN_WORK):
         return False
     return person.id == one.person if one.person else person.id in concerned
 
 
-def may_take(person: Person, rules: ListeningRules) -> bool:
+def may_take(person: Person, rules: RecordingRules) -> bool:
     """Tell whether somebody may take a file away of what he may hear."""
     return person.role in rules.download and any(map(person.may, ANY))
 

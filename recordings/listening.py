@@ -15,9 +15,10 @@ from typing import Final, Protocol
 from cti.clock import Clock
 from cti.db.schema import new_id
 from cti.errors import Refused
+from cti.house import RecordingRules
 from cti.people.rules import Person, checked_text
 from cti.value import value
-from recordings.access import ListeningRules, hears_all, may_hear, may_mark, may_take
+from recordings.access import hears_all, may_hear, may_mark, may_take
 from recordings.audio import Piece, Sound, looked
 from recordings.passes import LASTS, Pass, Passes
 from recordings.record import Marker, Recording
@@ -117,7 +118,7 @@ class Listening:
         sounds: Sounds,
         *,
         concerned: Concerned,
-        rules: Callable[[], ListeningRules],
+        rules: Callable[[], RecordingRules],
         clock: Clock,
         passes: Passes | None = None,
     ) -> None:
@@ -160,7 +161,7 @@ class Listening:
 
         Raises `Refused` (recordings_not_heard) where the house lets agents hear nothing.
         """
-        if not hears_all(person) and not self._rules().agents:
+        if not hears_all(person) and not self._rules().agents_listen:
             raise Refused("recordings_not_heard", "the house does not let agents hear recordings")
         found = await self._asked(person, asked, limit + 1)
         more = found[limit - 1].id if len(found) > limit else ""

@@ -1,4 +1,4 @@
-"""Section `[recordings]`: who is recorded, and when is the medium too full?"""
+"""Section `[recordings]`: who is recorded, who listens, and when is the medium too full?"""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from cti.house import RecordingRules
 from cti.house_file.keys import Keys
 
 DIRECTIONS: Final = ("inbound", "outbound", "internal")
+LISTENERS: Final = ("agent", "supervisor", "manager", "owner", "auditor")
 
 
 def recordings(keys: Keys) -> RecordingRules:
@@ -18,4 +19,6 @@ def recordings(keys: Keys) -> RecordingRules:
         announce=keys.flag("announce", default=plain.announce),
         retention=keys.duration("retention", plain.retention, "1d", "520w"),
         min_free_gb=keys.whole("min_free_gb", plain.min_free_gb, 1, 100_000),
+        agents_listen=keys.flag("agents_listen", default=plain.agents_listen),
+        download=keys.some_of("download", plain.download, LISTENERS),
     )

@@ -10,16 +10,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import insert
+
 from cti.clock import Clock, SetClock
 from cti.db.engine import Database
 from cti.db.schema import new_id
-from recordings.access import ListeningRules
+from cti.house import RecordingRules
 from recordings.audio import measured
 from recordings.listening import Listening
-from recordings.record import Kind, NamedBy, Recording, State
+from recordings.record import Kind, NamedBy, Pause, Recording, State
 from recordings.routes import RecordingRoom
 from recordings.storage import LocalFolder
-from recordings.store import RecordingStore
+from recordings.store import RecordingStore, pauses
 from tests.kit.sound import stairs, wav
 from tests.kit.web import BO, CAST, MAY, NOON
 
@@ -35,8 +37,10 @@ class Archive:
     store: RecordingStore
     storage: LocalFolder
     clock: Clock
+    db: Database
+    folder: Path
     concerned: dict[str, set[str]] = field(default_factory=dict)
-    rules: ListeningRules = field(default_factory=ListeningRules)
+    rules: RecordingRules = field(default_factory=RecordingRules)
     listening: Listening = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,10 +86,16 @@ class Archive:
         await self.store.keep([made], {made.id: found.peaks})
         return made
 
+    async def pauses(self, one: Pause) -> None:
+        """Let a call's recording have been paused."""
+        async with self.db.write() as conn:
+            row = {column.name: getattr(one, column.name) for column in pauses.columns}
+            await conn.execute(insert(pauses).values(row))
+
     async def _concerned(self, calls: Collection[str]) -> Mapping[str, Collection[str]]:
         return {call: self.concerned.get(call, set()) for call in calls}
 
-    def _rules(self) -> ListeningRules:
+    def _rules(self) -> RecordingRules:
         return self.rules
 
 
@@ -98,7 +108,7 @@ async def archive(db: Database, folder: Path, clock: Clock | None = None) -> Asy
     """An empty archive."""
     storage = LocalFolder(folder)
     storage.begin(used=False)
-    yield Archive(RecordingStore(db), storage, clock or SetClock(NOON))
+    yield Archive(RecordingStore(db), storage, clock or SetClock(NOON), db, folder)
 
 
 BO_CALL: dict[str, Any] = {"call": "call-bo", "agent": "6002", "person": BO.id}

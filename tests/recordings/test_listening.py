@@ -18,9 +18,7 @@ from cti.db.audit import audit
 from cti.db.engine import Database
 from cti.errors import StoreUnavailable
 from cti.people.rules import Person, Role
-from recordings.access import ListeningRules
 from recordings.record import Kind, Pause, Recording, State
-from recordings.store import pauses
 from tests.kit.recordings import BEGAN, BO_CALL, SPEECH, Archive, archive
 from tests.kit.sound import RATE, heard, pitch, silence, stairs, tone, wav, written
 from tests.kit.web import BO, CAST, LIN, MAY, OU, TAM, Seat, Stage, stage
@@ -48,7 +46,6 @@ class Hall:
 
     kept: Archive
     it: Stage
-    db: Database
 
     @property
     def clock(self) -> SetClock:
@@ -72,7 +69,7 @@ class Hall:
         return str(found)
 
     async def audits(self) -> list[tuple[str, str, str]]:
-        async with self.db.read() as conn:
+        async with self.kept.db.read() as conn:
             rows = await conn.execute(select(audit).order_by(audit.c.seq))
             return [(row.what, row.about, row.who) for row in rows]
 
@@ -84,7 +81,7 @@ async def hall(sqlite_db: Database, tmp_path: Path) -> AsyncIterator[Hall]:
         archive(sqlite_db, tmp_path / "recordings") as kept,
         stage(rooms=[kept.room], people=(*CAST, KIM), clock=kept.clock) as it,
     ):
-        yield Hall(kept, it, sqlite_db)
+        yield Hall(kept, it)
 
 
 # -- who hears what
@@ -148,7 +145,7 @@ async def test_a_stranger_is_sent_to_the_login(hall: Hall) -> None:
 async def test_where_the_house_says_so_agents_hear_nothing(hall: Hall) -> None:
     one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
     address = await hall.address(may, one)
-    hall.kept.rules = replace(hall.kept.rules, agents=False)
+    hall.kept.rules = replace(hall.kept.rules, agents_listen=False)
 
     assert 404 == (await hall.asks(may, address)).status
     assert 404 == (await hall.asks(may, f"/recordings/{one.id}")).status
@@ -434,10 +431,7 @@ async def test_the_page_plays_without_a_script_and_shows_what_is_known(hall: Hal
         ended=BEGAN + timedelta(seconds=9),
         person=MAY.id,
     )
-    async with hall.db.write() as conn:
-        await conn.execute(
-            pauses.insert().values({name: getattr(paused, name) for name in pauses.c.keys()})  # noqa: SIM118
-        )
+    await hall.kept.pauses(paused)
     may = await hall.it.enters(MAY)
 
     page = (await hall.asks(may, f"/recordings/{one.id}")).text
@@ -576,6 +570,6 @@ async def test_without_right_or_reason_nothing_is_taken_away(
 
 async def test_the_house_may_let_supervisors_take_files_away(hall: Hall) -> None:
     one, lin = await hall.kept.keeps(), await hall.it.enters(LIN)
-    hall.kept.rules = ListeningRules(download=frozenset({Role.SUPERVISOR}))
+    hall.kept.rules = replace(hall.kept.rules, download=("supervisor",))
 
     assert SPEECH == (await hall.sends(lin, f"/recordings/{one.id}/download", reason="x")).body
