@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,13 +19,18 @@ from cti import __version__
 from cti.errors import ConfigError, CtiError, Refused
 
 if TYPE_CHECKING:
+    from cti.customers.store import CustomerStore
     from cti.db.engine import Database
     from cti.house import House
     from cti.people.rules import Device, Person
     from cti.people.store import PeopleStore
     from cti.settings import Settings
+    from recordings.dossier import Dossier
+    from recordings.keeper import Keeper
 
 LINK_HOURS: Final = 24
+CLI: Final = "cti"
+"""Who acts at the command line, in the audit log: whoever may use it is not known by name."""
 
 app = App(
     name="cti",
@@ -507,6 +513,82 @@ def customers_import(
     return asyncio.run(bring_in())
 
 
+@customers.command(name="export")
+def customers_export(
+    id: str, /, *, to: Path, reason: str = "asked for at the command line", config: Config = None
+) -> int:
+    """Give everything of one customer away: record, calls, and the sound, decrypted.
+
+    Each file's hash stands in manifest.json. Exit code 1: some recordings could not be read.
+
+    Parameters
+    ----------
+    id
+        The customer's id, or the external id.
+    to
+        A folder that is not there yet.
+    reason
+        What the audit log says to it.
+    """
+    settings = _settings(config)
+
+    async def give() -> int:
+        from recordings.dossier import FolderSink
+
+        async with _database(settings) as db:
+            it = _dossier(settings, db)
+            customer = await it.find(id)
+            sink = FolderSink(to)
+            try:
+                given = await it.dossier.export(customer, sink, who=CLI, reason=reason)
+                sink.done()
+            finally:
+                sink.drop()
+        _say([f"{len(given.files) + 1} files are in {to}"])
+        _say(f"recording {one} cannot be read: it was left out" for one in given.unread)
+        return 1 if given.unread else 0
+
+    return asyncio.run(give())
+
+
+@customers.command(name="erase")
+def customers_erase(id: str, /, *, reason: str, config: Config = None) -> None:
+    """Erase one customer: the sound for good; his calls keep what is counted, and nothing of him.
+
+    What is held, or undecided, refuses it whole, and is told. The PBX's own files stay: those
+    that were his are named.
+
+    Parameters
+    ----------
+    id
+        The customer's id, or the external id.
+    reason
+        What the audit log says to it.
+    """
+    settings = _settings(config)
+
+    async def erase() -> None:
+        from cti.db.sole import held
+
+        async with _database(settings) as db:
+            it = _dossier(settings, db)
+            found = await it.dossier.erase(await it.find(id), who=CLI, reason=reason)
+            calls, recordings = found.count
+            _say([f"erased: {recordings} recordings, the traces of {calls} calls, the record"])
+            _say(
+                f"the PBX {one.pbx} may still have {one.source}"
+                for one in found.recordings
+                if one.source
+            )
+            try:
+                with held(settings.database_url):
+                    await it.keeper.finish()
+            except ConfigError:  # the daemon has the database, and looks every minute
+                _say(["the running cti removes the files within a minute"])
+
+    asyncio.run(erase())
+
+
 @audit.command(name="verify")
 def audit_verify(
     *,
@@ -583,6 +665,46 @@ def recordings_reseal(*, config: Config = None) -> None:
         _say([f"{done} recordings are sealed anew" if done else "nothing was to be done"])
 
     asyncio.run(seal())
+
+
+@dataclass(frozen=True, slots=True)
+class _Dossier:
+    """What is kept of customers, built without a daemon."""
+
+    dossier: "Dossier"
+    keeper: "Keeper"
+    customers: "CustomerStore"
+
+    async def find(self, id: str) -> str:
+        """Find a customer by our id or by the house's; give our id."""
+        found = await self.customers.get(id) or await self.customers.by_external_id(id)
+        if found is None:
+            raise Refused("no_such_customer", f"there is no customer {id[:64]!r}")
+        return found.id
+
+
+def _dossier(settings: "Settings", db: "Database") -> _Dossier:
+    from cti.callbacks.store import CallbackStore
+    from cti.calls.store import CallStore
+    from cti.clock import SystemClock
+    from cti.customers.store import CustomerStore
+    from cti.penalties.store import PenaltyStore
+    from cti.people.rules import Directory
+    from recordings.setup import keeping_of, storage_of
+
+    clock, rules = SystemClock(), _house(settings)
+    customers = CustomerStore(db, clock)
+    keeper, dossier = keeping_of(
+        db,
+        storage_of(settings),
+        customers=customers,
+        calls=CallStore(db),
+        penalties=PenaltyStore(db, clock, lambda: rules, Directory),
+        callbacks=CallbackStore(db),
+        house=lambda: rules,
+        clock=clock,
+    )
+    return _Dossier(dossier, keeper, customers)
 
 
 def _noted(text: str) -> tuple[int, str]:

@@ -323,11 +323,21 @@ class RecordingRules:
     """So long after its end a call without one misses it."""
     announce: bool = True
     retention: timedelta = timedelta(days=365)
+    retention_tiers: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long those of a customer are kept, by his tier (REC-08)."""
+    retention_purposes: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long those of one purpose are kept, whatever `retention` says."""
+    pause: bool = False
+    """Whether agents may pause the recording of their own call (card numbers)."""
     min_free_gb: int = 5
     agents_listen: bool = True
     """Whether agents hear the recordings of their own calls (requirement 22.4)."""
     download: tuple[str, ...] = ("manager", "owner")
     """The roles that may take a recording away as a file."""
+
+
+RETENTION_PURPOSES: Final = ("inbound", "outbound", "internal", "voicemail")
+"""What a recording was made of: a call by its direction, or a message that a caller left."""
 
 
 def in_force(dated: Iterable[Amounts], day: date) -> Amounts | None:

@@ -40,10 +40,11 @@ from cti.presence.store import PresenceStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.web.rooms import Room
+from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
 from recordings.lists import ListRoom
 from recordings.routes import Players, RecordingRoom
-from recordings.setup import collector_of
+from recordings.setup import collector_of, keeping_of
 from recordings.storage import LocalFolder
 from recordings.store import RecordingStore
 
@@ -205,6 +206,19 @@ class Office:
             clock=clock,
         )
 
+        self.keeper, self.dossier = keeping_of(
+            db,
+            sounds,
+            customers=customers,
+            calls=calls,
+            penalties=self.penalties,
+            callbacks=self.callbacks,
+            house=house,
+            clock=clock,
+            turn=self.collector.turn if self.collector else None,
+        )
+        self._data = settings.data
+
     def rooms(self) -> list[Room]:
         """Give the rooms that have pages, in the order of the navigation."""
         players = Players(self.listening, self._name_of)
@@ -231,6 +245,15 @@ class Office:
             ),
             ListRoom(self.recordings, collector=self.collector, who=self._name_of),
             RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
+            KeepingRoom(
+                self.keeper,
+                self.dossier,
+                self.listening,
+                who=self._name_of,
+                house=self._house,
+                clock=self._clock,
+                folder=self._data,
+            ),
             ReportsRoom(
                 counts=self._calls,
                 people=self._people,
@@ -246,6 +269,7 @@ class Office:
         collecting = {"recordings": self.collector.run()} if self.collector else {}
         return {
             **collecting,
+            "keeper": self.keeper.run(),
             "policy": self._policy.run(),
             "dialer": self.dialer.run(),
             "lines": self.line_desk.run(),

@@ -138,6 +138,9 @@ class Collector:
     ) -> None:
         """`stop_below`: nothing is kept while the storage has fewer bytes free (REC-02)."""
         self.figures = Figures()
+        self.turn = asyncio.Lock()
+        """Had from a content's way into the storage until its row is stored: nobody may let the
+        same content go meanwhile."""
         self._store, self._storage, self._spools = store, storage, spools
         self._house, self._clock, self._stop_below = house, clock, stop_below
         self._linker = Linker(store, calls, {spool.pbx for spool in spools}, house=house)
@@ -274,7 +277,8 @@ class Collector:
                 self._tell(KEEPING, None)
                 break
             tried |= {id(one) for one in batch}
-            await self._keep(batch)
+            async with self.turn:
+                await self._keep(batch)
         self.figures.waiting = len(self._waiting)
 
     async def _is_finished(self, one: Waiting) -> bool:
@@ -311,7 +315,8 @@ class Collector:
             peaks[row.id] = told.peaks
             if before and before.place and before.id == row.id and before.place != row.place:
                 replaced.append(before.place)
-        await self._store.keep(await self._linker.with_calls(rows, now), peaks)
+        stored = await self._store.keep(await self._linker.with_calls(rows, now), peaks)
+        replaced += [row.place for row, one in zip(rows, stored, strict=True) if one.gone_at]
         if taken:
             self._tell(KEEPING, None)
         for one, told in taken:

@@ -248,9 +248,11 @@ class Listening:
     async def opened(self, one: Recording) -> AsyncIterator[Playing]:
         """Open the sound of a recording.
 
-        Raises `Refused` (recording_silent: nothing there, or deleted by rule; and what
+        Raises `Refused` (recording_gone: deleted; recording_silent: nothing there; and what
         `understood` raises), and `Unavailable` while the storage is away.
         """
+        if one.gone_at is not None:
+            raise Refused("recording_gone", "this recording was deleted", why=one.gone_reason)
         if not one.playable:
             raise Refused("recording_silent", "this recording has no sound, or none any more")
         kept = self._sounds.open(one.place)

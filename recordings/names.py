@@ -23,7 +23,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cti.value import value
-from recordings.record import Kind
+from recordings.record import Kind, Recording
 
 NAME_LIMIT: Final = 1000
 """A path of a PBX is no longer, in characters; the rest of a longer one is not stored."""
@@ -197,3 +197,10 @@ def shown(source: str) -> str:
         return _OWN_SYSTEM.sub("…", name)
     system, _, own = uniqueid.rpartition("-")
     return name.replace(uniqueid, f"…{own}") if system else name
+
+
+def given(one: Recording) -> str:
+    """Give a name for a file that is given away: when it began, and the end of its id."""
+    ending = re.sub(r"[^a-z0-9]", "", one.source.rpartition(".")[2].lower())[:8]
+    began = f"{one.began or one.seen_at:%Y%m%d-%H%M%S}"
+    return f"{began}-{one.id[-6:]}.{'ogg' if one.format == 'opus' else ending or 'wav'}"

@@ -47,6 +47,15 @@ class NamedBy(StrEnum):
     """One call alone fits its time, and the phone that the name says."""
 
 
+class Gone(StrEnum):
+    """Why a sound was deleted."""
+
+    RETENTION = "retention"
+    """Its time was over (REC-08)."""
+    ERASED = "erased"
+    """Its customer was erased."""
+
+
 LEGAL: Final[Mapping[State, frozenset[State]]] = {
     State.EXPECTED: frozenset(State) - {State.ORPHAN},
     State.RECORDING: frozenset(State),
@@ -81,6 +90,9 @@ class Recording:
     `left` says whose voice is on the left where both sides were kept apart: `customer` or
     `agent`; else it is empty. `mended`: the PBX was cut off, and the header was put right.
     `fault` says why it is damaged, or missing.
+
+    Since `gone_at` the sound is away, for `gone_reason` (a `Gone`), by the house's rules of the
+    version `gone_policy`. While `place` is still said, its file is on its way out.
     """
 
     id: str
@@ -115,6 +127,7 @@ class Recording:
     linked_at: datetime | None = None
     gone_at: datetime | None = None
     gone_reason: str = ""
+    gone_policy: str = ""
 
     @property
     def awaited(self) -> bool:
@@ -153,7 +166,11 @@ class Marker:
 
 @value
 class Hold:
-    """Why the recordings of a call must not be deleted: `ref` names the incident or appeal."""
+    """Why the recordings of a call must not be deleted.
+
+    `why` is `by_hand`, with a person's `reason`, or what is undecided in another room, with
+    `ref` naming it there. None as `until`: until it is lifted.
+    """
 
     id: str
     call: str
@@ -162,3 +179,4 @@ class Hold:
     since: datetime
     until: datetime | None
     person: str
+    reason: str = ""

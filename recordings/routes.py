@@ -170,7 +170,7 @@ class _Pages:
             request,
             visitor,
             "recordings/one.html",
-            status=409 if refusal else 200,
+            status=409 if refusal else 410 if shown.it.gone_at else 200,
             refusal=refusal,
             typed={"at": "", "text": "", "reason": ""} | dict(typed or {}),
             facts=facts_of(shown, self._who),

@@ -14,7 +14,7 @@ from typing import Final
 from cti.calls.record import Direction, RecordedCall, RecordedTalk
 from cti.house import RecordingRules
 from recordings.names import Named
-from recordings.record import Kind, NamedBy, Recording, State
+from recordings.record import Hold, Kind, NamedBy, Recording, State
 
 STILL: Final = timedelta(seconds=10)
 """A file whose header is whole, and that nobody has written for so long, is finished."""
@@ -252,3 +252,48 @@ def room(free: int | None, low: int, stop: int) -> Room:
     if free is None or free >= max(low, stop):
         return Room.OK
     return Room.FULL if free < stop else Room.LOW
+
+
+def purpose(one: Recording, direction: str) -> str:
+    """Say what a recording was made of; `direction` is its call's, empty where there is none."""
+    return Kind.VOICEMAIL.value if one.kind is Kind.VOICEMAIL else direction
+
+
+def kept_until(one: Recording, tier: str, direction: str, rules: RecordingRules) -> datetime:
+    """Say until when a recording is kept (REC-08), from the end of its sound.
+
+    What the house says of its purpose takes the place of `retention`; where it says something
+    of the customer's tier as well, the longer counts: what is deleted does not come back. When
+    something was said that belongs to no call is told by a file's date alone, so that is kept
+    from when it was first seen, if that is later.
+    """
+    ended = one.ended or one.began or one.seen_at
+    since = ended if one.call else max(ended, one.seen_at)
+    plain = rules.retention_purposes.get(purpose(one, direction), rules.retention)
+    tiered = rules.retention_tiers.get(tier)
+    return since + (plain if tiered is None else max(plain, tiered))
+
+
+def shortest_kept(rules: RecordingRules) -> timedelta:
+    """Give the shortest time that anything is kept: nothing younger needs to be looked at."""
+    return min([rules.retention, *rules.retention_purposes.values()])
+
+
+def holds_now(hold: Hold, now: datetime) -> bool:
+    """Say whether a hold still holds."""
+    return hold.until is None or hold.until > now
+
+
+def due(
+    one: Recording,
+    now: datetime,
+    *,
+    tier: str,
+    direction: str,
+    rules: RecordingRules,
+    held: bool,
+) -> bool:
+    """Say whether a recording is to be deleted now: its time is over, and nothing holds it."""
+    if held or one.gone_at is not None or not one.place:
+        return False
+    return kept_until(one, tier, direction, rules) <= now

@@ -6,8 +6,8 @@ of times.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ from cti.db import audit
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, first_id, metadata
 from cti.errors import Refused
-from recordings.record import Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
+from recordings.record import Gone, Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
 
 _ID: Final = String(32)
 AT_ONCE: Final = 500
@@ -82,6 +82,7 @@ recordings: Final = Table(
     Column("linked_at", Instant),
     Column("gone_at", Instant),
     Column("gone_reason", Text, nullable=False),
+    Column("gone_policy", String(64), nullable=False),
     Index("ix_recordings_state_id", "state", "id"),
     Index("ix_recordings_customer_id", "customer", "id"),
     Index("ix_recordings_person_id", "person", "id"),
@@ -128,6 +129,7 @@ holds: Final = Table(
     Column("since", Instant, nullable=False),
     Column("until", Instant),
     Column("person", _ID, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 """Holds are the call's: recordings that come later are held as well."""
 
@@ -143,7 +145,21 @@ cursors: Final = Table(
 _PLAIN: Final = tuple(one.name for one in fields(Recording))
 _MARKER: Final = tuple(one.name for one in fields(Marker))
 _COLUMNS: Final = tuple(recordings.c[name] for name in _PLAIN)
+_HOLD: Final = tuple(one.name for one in fields(Hold))
 _LINK: Final = ("call", "named_by", "agent", "person", "customer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tomb:
+    """What a tombstone says: when a sound was deleted, why, by which rules, by whom."""
+
+    at: datetime
+    reason: Gone
+    policy: str
+    who: str
+    why: str = ""
+    """What a person said to it."""
+    address: str = ""
 
 
 class RecordingStore:
@@ -242,11 +258,14 @@ class RecordingStore:
     async def latest(self, pbx: str, sources: Collection[str]) -> dict[str, Recording]:
         """Give the latest take of each file that a PBX named, by its name."""
         found: dict[str, Recording] = {}
-        keys = sorted({_source_key(pbx, source) for source in sources})
-        for start in range(0, len(keys), AT_ONCE):
-            some = recordings.c.source_key.in_(keys[start : start + AT_ONCE])
-            for one in await self._all(select(*_COLUMNS).where(some).order_by(recordings.c.take)):
-                found[one.source] = one
+        keys = {_source_key(pbx, source): source for source in sources}
+        asked = sorted(keys)
+        for start in range(0, len(asked), AT_ONCE):
+            some = recordings.c.source_key.in_(asked[start : start + AT_ONCE])
+            asked_of: Select[Any] = select(*_COLUMNS, recordings.c.source_key).where(some)
+            async with self._db.read() as conn:
+                for row in await conn.execute(asked_of.order_by(recordings.c.take)):
+                    found[keys[row.source_key]] = _recording(row)
         return found
 
     async def sharing(self, place: str) -> int:
@@ -283,7 +302,7 @@ class RecordingStore:
 
         A row that is there by its mark keeps its id and when it was first seen, and a link that
         was made by stronger evidence; a state that may not follow is not taken. `peaks` are by
-        the id that was given. What a call has is no longer missing.
+        the id that was given. What a call has is no longer missing. What is gone stays gone.
         """
         drawn = peaks or {}
         async with self._db.write() as conn:
@@ -292,7 +311,9 @@ class RecordingStore:
             told = [_told(one, there.get(mark_of(one))) for one in some]
             new: dict[str, dict[str, Any]] = {}
             for given, one in zip(some, told, strict=True):
-                mark = mark_of(one)
+                mark = mark_of(given)
+                if mark in there and there[mark].gone_at:
+                    continue
                 row = _row(one)
                 if given.id in drawn:
                     row["peaks"] = drawn[given.id]
@@ -397,6 +418,144 @@ class RecordingStore:
                 delete(recordings).where(recordings.c.id.in_(some), recordings.c.sha256 == "")
             )
 
+    # -- keeping by rule
+
+    async def old(self, before: datetime, after: str = "", limit: int = 200) -> list[Recording]:
+        """Give what has sound that ended before an instant, by id, from after `after` on."""
+        asked = select(*_COLUMNS).where(
+            recordings.c.id > after,
+            recordings.c.place != "",
+            recordings.c.gone_at.is_(None),
+            func.coalesce(recordings.c.ended, recordings.c.seen_at) <= before,
+        )
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    async def held(self, calls: Collection[str], now: datetime) -> dict[str, list[Hold]]:
+        """Give what holds some calls' recordings by hand now, by call."""
+        async with self._db.read() as conn:
+            return await _held(conn, calls, now)
+
+    async def hold(self, one: Hold, address: str = "") -> None:
+        """Keep that a person holds a call's recordings, and the audit of it."""
+        async with self._db.write() as conn:
+            await self._db.alone(conn, "recordings")
+            await conn.execute(insert(holds).values({name: getattr(one, name) for name in _HOLD}))
+            await audit.record(
+                conn,
+                at=one.since,
+                who=one.person,
+                what="recordings_held",
+                about=f"call:{one.call}",
+                after={"hold": one.id, "until": one.until},
+                reason=one.reason,
+                address=address,
+            )
+
+    async def lift(
+        self, hold: str, *, who: str, at: datetime, reason: str, address: str = ""
+    ) -> None:
+        """End a hold, and keep the audit of it.
+
+        Raises `Refused` (no_hold): there is none that holds still.
+        """
+        async with self._db.write() as conn:
+            await self._db.alone(conn, "recordings")
+            row = (await conn.execute(select(holds).where(holds.c.id == hold))).first()
+            if row is None or (row.until is not None and row.until <= at):
+                raise Refused("no_hold", "there is no such hold, or it is over")
+            await conn.execute(update(holds).where(holds.c.id == hold).values(until=at))
+            await audit.record(
+                conn,
+                at=at,
+                who=who,
+                what="recordings_released",
+                about=f"call:{row.call}",
+                before={"hold": hold, "until": row.until},
+                reason=reason,
+                address=address,
+            )
+
+    async def bury(self, some: Collection[str], tomb: Tomb) -> list[Recording]:
+        """Put tombstones over recordings, in one transaction; give those that got one.
+
+        What somebody holds, or is gone already, gets none. The file is still there: `buried`
+        gives its place, `emptied` notes that it is away.
+        """
+        async with self._db.write() as conn:
+            return await self._bury(conn, recordings.c.id.in_(sorted(some)), tomb)
+
+    async def _bury(
+        self, conn: Connection, which: ColumnElement[bool], tomb: Tomb
+    ) -> list[Recording]:
+        await self._db.alone(conn, "recordings")
+        asked = select(*_COLUMNS).where(which, recordings.c.gone_at.is_(None))
+        found = [_recording(row) for row in await conn.execute(asked.order_by(recordings.c.id))]
+        held = await _held(conn, {one.call for one in found if one.call}, tomb.at)
+        gone = [one for one in found if one.call not in held]
+        ids = [one.id for one in gone]
+        said = {"gone_at": tomb.at, "gone_reason": tomb.reason.value, "gone_policy": tomb.policy}
+        for start in range(0, len(ids), AT_ONCE):
+            part = ids[start : start + AT_ONCE]
+            these = recordings.c.id.in_(part)
+            await conn.execute(update(recordings).where(these).values(said | {"peaks": None}))
+            await conn.execute(delete(markers).where(markers.c.recording.in_(part)))
+        for one in gone:
+            await _note_burial(conn, one, tomb)
+        return gone
+
+    async def buried(self, limit: int = 200) -> list[str]:
+        """Give the places whose recordings all are gone, and whose files may be there still."""
+        alive = recordings.alias("alive")
+        shared = (
+            select(alive.c.id)
+            .where(alive.c.place == recordings.c.place, alive.c.gone_at.is_(None))
+            .exists()
+        )
+        asked = select(recordings.c.place).where(
+            recordings.c.place != "", recordings.c.gone_at.is_not(None), ~shared
+        )
+        async with self._db.read() as conn:
+            return list((await conn.execute(asked.distinct().limit(limit))).scalars())
+
+    async def emptied(self, place: str) -> None:
+        """Note that the file at a place is away."""
+        async with self._db.write() as conn:
+            await conn.execute(
+                update(recordings)
+                .where(recordings.c.place == place, recordings.c.gone_at.is_not(None))
+                .values(place="", key_id=None)
+            )
+
+    # -- one customer
+
+    async def all_of_customer(self, customer: str, calls: Collection[str]) -> list[Recording]:
+        """Give everything of a customer, and of calls that are his, the oldest first."""
+        found = dict[str, Recording]()
+        for which in _his(customer, calls):
+            for one in await self._all(select(*_COLUMNS).where(which)):
+                found[one.id] = one
+        return [found[one] for one in sorted(found)]
+
+    async def erase(
+        self, conn: Connection, customer: str, calls: Collection[str], tomb: Tomb
+    ) -> list[Recording]:
+        """Put tombstones over everything of a customer, and forget whose it was; give them.
+
+        In the transaction of `conn`. The PBX's name of a file may hold his number: it is
+        forgotten, and the file still known when it is seen again. Raises `Refused`
+        (customer_held) when somebody holds something of it.
+        """
+        gone = list[Recording]()
+        for which in _his(customer, calls):
+            found = (await conn.execute(select(recordings.c.call).where(which))).scalars()
+            await self._db.alone(conn, "recordings")
+            if held := await _held(conn, {call for call in found if call}, tomb.at):
+                raise Refused("customer_held", "somebody holds his calls", calls=sorted(held))
+            gone += await self._bury(conn, which, tomb)
+            nobodys = {"customer": None, "source": "", "channel": ""}
+            await conn.execute(update(recordings).where(which).values(nobodys))
+        return gone
+
     # -- asking
 
     async def _page(
@@ -431,6 +590,8 @@ def _told(given: Recording, there: Recording | None) -> Recording:
     """Join what is given with what is stored."""
     if there is None:
         return given
+    if there.gone_at:
+        return there
     one = replace(given, id=there.id, seen_at=there.seen_at)
     if not may_become(there.state, given.state):
         one = replace(one, state=there.state)
@@ -450,10 +611,47 @@ async def _there(conn: Connection, marks: Sequence[str]) -> dict[str, Recording]
     found: dict[str, Recording] = {}
     for start in range(0, len(marks), AT_ONCE):
         some = recordings.c.mark.in_(marks[start : start + AT_ONCE])
-        for row in await conn.execute(select(*_COLUMNS).where(some)):
-            one = _recording(row)
-            found[mark_of(one)] = one
+        wanted: Select[Any] = select(*_COLUMNS, recordings.c.mark).where(some)
+        for row in await conn.execute(wanted):
+            found[row.mark] = _recording(row)
     return found
+
+
+def _his(customer: str, calls: Collection[str]) -> Iterator[ColumnElement[bool]]:
+    """Ask for everything of a customer, in pieces that a statement bears."""
+    yield recordings.c.customer == customer
+    asked = sorted(calls)
+    for start in range(0, len(asked), AT_ONCE):
+        yield recordings.c.call.in_(asked[start : start + AT_ONCE])
+
+
+async def _held(conn: Connection, calls: Collection[str], now: datetime) -> dict[str, list[Hold]]:
+    found: dict[str, list[Hold]] = {}
+    asked = sorted(calls)
+    for start in range(0, len(asked), AT_ONCE):
+        some = select(holds).where(
+            holds.c.call.in_(asked[start : start + AT_ONCE]),
+            holds.c.until.is_(None) | (holds.c.until > now),
+        )
+        for row in await conn.execute(some.order_by(holds.c.since)):
+            found.setdefault(row.call, []).append(Hold(**row._mapping))
+    return found
+
+
+async def _note_burial(conn: Connection, one: Recording, tomb: Tomb) -> None:
+    known = {"sha256": one.sha256, "size": one.size, "call": one.call, "ended": one.ended}
+    await audit.record(
+        conn,
+        at=tomb.at,
+        who=tomb.who,
+        what="recording_deleted",
+        about=f"recording:{one.id}",
+        before=known,
+        after={"reason": tomb.reason.value},
+        reason=tomb.why,
+        policy=tomb.policy,
+        address=tomb.address,
+    )
 
 
 async def _drop_awaited(conn: Connection, told: Iterable[Recording]) -> None:
@@ -476,7 +674,7 @@ def _row(one: Recording) -> dict[str, Any]:
 
 
 def _recording(row: Row[Any]) -> Recording:
-    told = dict(row._mapping)
+    told = {name: row._mapping[name] for name in _PLAIN}
     by = told["named_by"]
     return Recording(
         **told

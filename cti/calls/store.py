@@ -60,6 +60,7 @@ from cti.calls.tally import SLOT_S, MissedLine, Part, Tally, Wanted
 from cti.db import together
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
+from cti.errors import Refused
 from cti.log import clean
 from cti.presence.states import Interval, talk_of
 
@@ -881,6 +882,56 @@ class CallStore:
             for row in rows
         ]
 
+    async def directions(self, some: Collection[str]) -> dict[str, str]:
+        """Give the directions of calls, by call."""
+        wanted, found = sorted(some), dict[str, str]()
+        async with self._db.read() as conn:
+            for start in range(0, len(wanted), 500):
+                asked = select(calls.c.id, calls.c.direction).where(
+                    calls.c.id.in_(wanted[start : start + 500])
+                )
+                found |= {row.id: row.direction for row in await conn.execute(asked)}
+        return found
+
+    async def of_customer(
+        self, customer: str, numbers: Collection[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Give all that is stored of a customer's calls, the oldest first.
+
+        His are those that name him, and those of `numbers` that name nobody.
+        """
+        asked = select(*_TOLD).where(_of_customer(customer, numbers), calls.c.merged_into.is_(None))
+        async with self._db.read() as conn:
+            rows = await conn.execute(asked.order_by(calls.c.seen_at, calls.c.id))
+            return [dict(row._mapping) for row in rows]
+
+    async def forget_customer(
+        self, conn: AsyncConnection, customer: str, numbers: Collection[str] = ()
+    ) -> list[str]:
+        """Let a customer's calls forget whose they were, in the transaction of `conn`.
+
+        What is counted stays. Gives the calls. Raises `Refused` (customer_on_call) while one
+        lives.
+        """
+        his = _of_customer(customer, numbers)
+        rows = (await conn.execute(select(calls.c.id, calls.c.over).where(his))).all()
+        if not all(row.over for row in rows):
+            raise Refused("customer_on_call", "the customer is in a call now: wait for its end")
+        ids = [row.id for row in rows]
+        nobodys = {"caller": None, "caller_name": None, "raw": None, "number": None}
+        outbound = calls.c.direction == Direction.OUTBOUND.value
+        for start in range(0, len(ids), 500):
+            some = calls.c.id.in_(ids[start : start + 500])
+            leaves = offers.c.call.in_(select(calls.c.id).where(some, outbound))
+            await conn.execute(
+                update(offers).where(leaves, offers.c.person.is_(None)).values(agent="")
+            )
+            await conn.execute(update(calls).where(some, outbound).values(dialled=None))
+            await conn.execute(
+                update(calls).where(some).values(nobodys | {"recordings": [], "customer": None})
+            )
+        return ids
+
     async def tally(
         self, wanted: Wanted, parts: Collection[Part], *, standard: int, late: int
     ) -> list[Tally]:
@@ -995,6 +1046,11 @@ def _recorded_call(
     )
 
 
+def _of_customer(customer: str, numbers: Collection[str]) -> ColumnElement[bool]:
+    nobodys = calls.c.customer.is_(None) & calls.c.number.in_(sorted(numbers))
+    return (calls.c.customer == customer) | nobodys
+
+
 def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
     return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
 
@@ -1047,6 +1103,15 @@ def _sum(column: Any) -> Any:
 
 
 _MOMENT: Final = timedelta(microseconds=1)
+_TOLD: Final = tuple(
+    calls.c[name]
+    for name in (
+        *("id", "pbx", "direction", "caller", "caller_name", "number", "dialled"),
+        *("began", "seen_at", "answered_at", "ended_at", "outcome", "reason", "agent", "person"),
+        *("rings", "ring_ms", "wait_ms", "talk_ms", "ended_by", "queues", "over"),
+    )
+)
+"""What is told of a customer's call when his calls are given away."""
 _COUNTED: Final = ("id", "rings", "ring_ms", "wait_ms")
 
 

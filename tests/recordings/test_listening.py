@@ -445,13 +445,17 @@ async def test_the_page_plays_without_a_script_and_shows_what_is_known(hall: Hal
 
 async def test_a_recording_that_was_deleted_shows_its_tombstone(hall: Hall) -> None:
     one = await hall.kept.keeps()
-    await hall.kept.store.keep([replace(one, gone_at=BEGAN, gone_reason="retention")])
     lin = await hall.it.enters(LIN)
+    address = await hall.address(lin, one)
+    await hall.kept.store.keep([replace(one, gone_at=BEGAN, gone_reason="retention")])
 
-    page = (await hall.asks(lin, f"/recordings/{one.id}")).text
+    page = await hall.asks(lin, f"/recordings/{one.id}")
+    sound = await hall.asks(lin, address)
 
-    assert "Deleted on 2026-11-22" in page
-    assert "<audio" not in page
+    assert [410, 410] == [page.status, sound.status]
+    assert "Deleted on 2026-11-22. Its time was over by the house&#39;s rules." in page.text
+    assert "<audio" not in page.text
+    assert "This recording was deleted" in sound.text
 
 
 @pytest.mark.parametrize("state", [State.MISSING, State.DAMAGED, State.EXPECTED])
