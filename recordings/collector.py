@@ -368,9 +368,10 @@ class Collector:
         self._stopped = rules.room(free, low, self._stop_below) is Room.FULL
         found = [rules.room(one, low, self._stop_below) for one in self.figures.free.values()]
         self.figures.room = max(found, key=list(Room).index, default=Room.OK)
-        if self.figures.room is not before:
-            level = log.info if self.figures.room is Room.OK else log.warning
-            level("recordings_room", room=self.figures.room.value, free=self.figures.free)
+        if self.figures.room is Room.OK and before is not Room.OK:
+            log.info("recordings_recovered", what="room")
+        elif self.figures.room is not before:
+            log.warning("recordings_room", room=self.figures.room.value, free=self.figures.free)
 
     # -- help
 
