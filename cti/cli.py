@@ -35,6 +35,7 @@ house = app.command(App(name="house", help="The house's rules."))
 user = app.command(App(name="user", help="People who work for the house."))
 customers = app.command(App(name="customers", help="Customers of the house."))
 audit = app.command(App(name="audit", help="The log of decisions."))
+recordings = app.command(App(name="recordings", help="What calls left to be heard."))
 
 Config = Annotated[
     Path | None, Parameter(name="--config", help="The settings file; none: the defaults.")
@@ -538,6 +539,50 @@ def audit_verify(
         _say([f"{chain.seq} rows, unbroken", f"last: {chain.seq}:{chain.hash}"])
 
     asyncio.run(look())
+
+
+@recordings.command(name="key")
+def recordings_key(id: str, /) -> None:
+    """Make a key for encrypting recordings, as a line for the file `recordings.key_file`.
+
+    The first line of that file seals what is new; the others open what is old.
+
+    Parameters
+    ----------
+    id
+        How the key is called, as 2026-11; up to 24 letters, digits, dots, dashes.
+    """
+    from recordings.seal import make_line
+
+    print(make_line(id), end="")
+
+
+@recordings.command(name="reseal")
+def recordings_reseal(*, config: Config = None) -> None:
+    """Encrypt all recordings that are kept with the first key of `recordings.key_file`.
+
+    It may be broken off and begun again. The daemon may run, if it was started with these keys.
+    """
+    from recordings.reseal import reseal
+    from recordings.setup import storage_of
+    from recordings.store import RecordingStore
+
+    settings = _settings(config)
+
+    async def seal() -> None:
+        async with _database(settings) as db:
+            storage, store = storage_of(settings), RecordingStore(db)
+            if storage.key_id is None:
+                raise ConfigError(
+                    "recordings.key_file is not set: there is no key",
+                    "make one by: cti recordings key ID, and name its file in the settings",
+                    code="recording_keys",
+                )
+            storage.begin(used=await store.used())
+            done = await reseal(store, storage)
+        _say([f"{done} recordings are sealed anew" if done else "nothing was to be done"])
+
+    asyncio.run(seal())
 
 
 def _noted(text: str) -> tuple[int, str]:

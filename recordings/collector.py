@@ -110,9 +110,12 @@ class Figures:
     """What does not work now: `storage`, `keeping`, `database`, or a spool's name."""
 
     def parts(self) -> dict[str, str]:
-        """Say how all stands, for the readiness of the daemon (LINE-12)."""
+        """Say how all stands, for the readiness of the daemon (LINE-12).
+
+        Little room hinders nothing yet: the log, `/metrics` and the page of what is missing tell.
+        """
         said = {f"recordings {what}": why for what, why in self.troubles.items()}
-        if self.room is not Room.OK:
+        if self.room is Room.FULL:
             free = {what: f"{free / _GB:.1f} GB" for what, free in self.free.items()}
             room = ", ".join(f"{what} {left}" for what, left in free.items())
             said["recordings room"] = f"{self.room.value}: free are {room}"

@@ -28,7 +28,7 @@ from recordings.record import Kind
 NAME_LIMIT: Final = 1000
 """A path of a PBX is no longer, in characters; the rest of a longer one is not stored."""
 ENDINGS: Final = frozenset(
-    {"wav", "wav49", "gsm", "ulaw", "ul", "mu", "pcm", "alaw", "al", "raw", "sln"}
+    {"wav", "wav16", "wav49", "ogg", "gsm", "ulaw", "ul", "mu", "pcm", "alaw", "al", "raw", "sln"}
     | {f"sln{khz}" for khz in (12, 16, 24, 32, 44, 48, 96, 192)}
 )
 """What Asterisk writes sound as, in lower case: `.WAV` is WAV49 (format_*.c)."""

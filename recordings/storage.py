@@ -98,6 +98,11 @@ class LocalFolder:
     def __init__(self, folder: Path, keys: Keys | None = None) -> None:
         self._folder, self._keys = folder, keys
 
+    @property
+    def key_id(self) -> str | None:
+        """The key that seals what is new; None: it lies open."""
+        return self._keys.first.id if self._keys else None
+
     def begin(self, *, used: bool) -> None:
         """Make the folder where nothing was kept yet; else see that it is the one."""
         with _told(self._folder):
@@ -134,8 +139,7 @@ class LocalFolder:
                 raise StorageUnavailable(f"{self._folder}: what was written is not what is there")
         place = f"{sha256[:2]}/{sha256}{SEALED if self._keys else ''}"
         self._name(beside, place)
-        key_id = self._keys.first.id if self._keys else None
-        return Put(place=place, size=whole.size, sha256=sha256, key_id=key_id)
+        return Put(place=place, size=whole.size, sha256=sha256, key_id=self.key_id)
 
     def _name(self, beside: Path, place: str) -> None:
         """Give a file its name for good: the same content under an older key is replaced."""

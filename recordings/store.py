@@ -306,6 +306,28 @@ class RecordingStore:
             await _drop_awaited(conn, told)
         return told
 
+    async def sealed_otherwise(
+        self, key_id: str | None, after: str = "", limit: int = AT_ONCE
+    ) -> list[Recording]:
+        """Give what is kept and not sealed with a key (None: not open), from after `after` on."""
+        other = recordings.c.key_id.is_distinct_from(key_id)
+        asked = select(*_COLUMNS).where(
+            other,
+            recordings.c.place != "",
+            recordings.c.gone_at.is_(None),
+            recordings.c.id > after,
+        )
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    async def moved(self, place: str, to: str, key_id: str | None) -> None:
+        """Note that what lay at a place lies at another, or is sealed with another key."""
+        async with self._db.write() as conn:
+            await conn.execute(
+                update(recordings)
+                .where(recordings.c.place == place, recordings.c.gone_at.is_(None))
+                .values(place=to, key_id=key_id)
+            )
+
     async def used(self) -> bool:
         """Say whether anything was ever stored."""
         async with self._db.read() as conn:

@@ -1,4 +1,4 @@
-"""Measures: `make bench`, or some: `python -m tests.bench reading memory latency load playing`."""
+"""Measures: `make bench`, or `python -m tests.bench PART...` for some of `tests.bench.parts`."""
 
 import argparse
 import json

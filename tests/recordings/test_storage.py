@@ -10,10 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cti.db.engine import Database
 from cti.errors import Bug, ConfigError
 from recordings import seal, storage
+from recordings.record import State
+from recordings.reseal import reseal
 from recordings.seal import CHUNK, HEAD, Keys, Sealed, Unsealable, make_line, read_keys
 from recordings.storage import LocalFolder, StorageFull, StorageUnavailable
+from recordings.store import RecordingStore
+from tests.recordings.test_store import recording
 
 SPEECH = b"speech " * 40_000  # more than four chunks, and not a whole number of them
 
@@ -318,3 +323,41 @@ def test_a_key_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_an_id_that_no_head_could_hold_is_refused() -> None:
     with pytest.raises(ConfigError, match="is no id of a key"):
         make_line("a" * 25)
+
+
+# -- sealing anew
+
+
+@pytest.mark.parametrize("before", [None, "k1"], ids=["open", "sealed"])
+async def test_everything_gets_the_new_key_once(
+    tmp_path: Path, sqlite_db: Database, before: str | None
+) -> None:
+    store = RecordingStore(sqlite_db)
+    old = kept_with(tmp_path, keys(tmp_path, before) if before else None)
+    old.begin(used=False)
+    for n, plain in enumerate((SPEECH, b"other", b"other")):
+        put = old.put([plain])
+        await store.keep([recording(n, place=put.place, sha256=put.sha256, key_id=put.key_id)])
+
+    both = kept_with(tmp_path, keys(tmp_path, "k2", *filter(None, [before])))
+    done = [await reseal(store, both) for _ in range(2)]
+
+    only = kept_with(tmp_path, keys(tmp_path, "k2"))
+    found = await store.unlinked([State.STORED])
+    assert ([2, 0], ["k2"] * 3) == (done, [one.key_id for one in found])
+    assert [SPEECH, b"other", b"other"] == [content(one.place, only) for one in found]
+    assert 2 == len(files(tmp_path / "kept"))
+
+
+async def test_without_the_old_key_nothing_is_sealed_anew(
+    tmp_path: Path, sqlite_db: Database
+) -> None:
+    store, old = RecordingStore(sqlite_db), kept_with(tmp_path, keys(tmp_path, "k1"))
+    old.begin(used=False)
+    put = old.put([SPEECH])
+    await store.keep([recording(place=put.place, sha256=put.sha256, key_id="k1")])
+
+    with pytest.raises(StorageUnavailable, match="the key 'k1' is not in the key file"):
+        await reseal(store, kept_with(tmp_path, keys(tmp_path, "k2")))
+
+    assert SPEECH == content(put.place, old)
