@@ -1,6 +1,7 @@
 """Recordings on an incident's page: a voicemail for those whom it concerns, and nobody else."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +48,12 @@ class Hall:
             return answer.status
 
 
-@pytest.fixture
-async def hall(sqlite_db: Database, tmp_path: Path) -> AsyncIterator[Hall]:
+@asynccontextmanager
+async def incident(db: Database, folder: Path) -> AsyncIterator[Hall]:
+    """Serve one."""
     clock, directory = SetClock(NOON), Directory(PEOPLE)
-    store = PenaltyStore(sqlite_db, clock, lambda: HOUSE, lambda: directory)
-    async with archive(sqlite_db, tmp_path / "recordings", clock) as kept:
+    store = PenaltyStore(db, clock, lambda: HOUSE, lambda: directory)
+    async with archive(db, folder / "recordings", clock) as kept:
         nobody = Nobody()
         kept.ask = Concerned(nobody.spoke_in, store.concerned, nobody.holders)
         room = PenaltyPages(
@@ -70,6 +72,12 @@ async def hall(sqlite_db: Database, tmp_path: Path) -> AsyncIterator[Hall]:
             office.incident = await office.miss("c1", NOON)
             left = {"call": "c1", "kind": Kind.VOICEMAIL, "person": None, "agent": ""}
             yield Hall(office, kept, it, await kept.keeps(**left))
+
+
+@pytest.fixture
+async def hall(sqlite_db: Database, tmp_path: Path) -> AsyncIterator[Hall]:
+    async with incident(sqlite_db, tmp_path) as it:
+        yield it
 
 
 @pytest.mark.parametrize("who", [MAY, LIN, OU], ids=lambda one: one.name)
