@@ -155,6 +155,7 @@ async def test_keys_play_skip_and_comment(hall: Hall) -> None:
     await keys.press("Shift+ArrowRight")
     await keys.press("ArrowLeft")
     await expect(tab.page.locator(".time")).to_contain_text("0:45 / 2:00")
+    await expect(tab.page.locator(".seek")).to_have_attribute("aria-valuetext", "0:45 of 2:00")
     await keys.press("m")
     await keys.type("m 好 space")
     await keys.press("Enter")
@@ -199,9 +200,12 @@ async def test_an_address_that_is_over_is_made_anew_where_one_was(hall: Hall) ->
         "(audio) => { audio.src = audio.src.replace(/pass=\\d+/, 'pass=1'); }"
     )
 
+    await tab.page.locator(".speed").select_option("2")
+    await tab.page.locator(".seek").fill("60000")
     await tab.page.get_by_role("button", name="Play").click()
 
-    await plays_from(tab, 0)
+    await plays_from(tab, 60)
+    assert 2 == await audio(tab).evaluate("(audio) => audio.playbackRate")
 
 
 async def test_what_cannot_be_played_says_why(hall: Hall) -> None:
