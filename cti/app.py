@@ -329,8 +329,7 @@ class App:
                 lambda: (self.writer.waiting, self.writer.refused, self.writer.troubled),
             )
         )
-        if self.office.collector is not None:
-            self.registry.register(Collected(self.office.collector.figures))
+        self.registry.register(Collected(self.office.collecting))
 
     def _pages(self) -> web.Application:
         web_settings, card = self.settings.web, self.house.card
@@ -379,7 +378,7 @@ class App:
                 reason = f"{said}: {link.state.reason}" if link.state.reason else said
                 parts[f"pbx {link.settings.name} {link.role}"] = "ok" if said == "up" else reason
         if self.office.collector is not None:
-            parts |= self.office.collector.figures.parts()
+            parts |= self.office.collecting.parts()
         return Readiness(ok=all(said == "ok" for said in parts.values()), parts=parts)
 
     async def _watch_people(self) -> None:

@@ -40,6 +40,7 @@ from cti.presence.store import PresenceStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.web.rooms import Room
+from recordings.collector import Figures
 from recordings.listening import Listening
 from recordings.lists import ListRoom
 from recordings.routes import Players, RecordingRoom
@@ -199,6 +200,8 @@ class Office:
         self.collector = collector_of(
             settings, sounds, store=self.recordings, calls=calls, house=house, clock=clock
         )
+        self.collecting = self.collector.figures if self.collector else Figures()
+        """How collecting stands; nothing is counted where nothing is collected."""
         self.listening = Listening(
             self.recordings,
             sounds,

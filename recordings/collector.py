@@ -48,6 +48,7 @@ SWEEP_SHARE: Final = 20
 DEEP_EVERY: Final = timedelta(seconds=15)
 ROOM_EVERY: Final = timedelta(seconds=10)
 AT_ONCE: Final = 64
+BATCHES: Final = 16
 WORKERS: Final = 3
 STORAGE: Final = "storage"
 KEEPING: Final = "keeping"
@@ -206,8 +207,10 @@ class Collector:
         async for path in self._ears[spool.name].closed():
             if path is None:
                 self._sweep_at.pop(spool.name, None)
-            elif found := await self._in_thread(spool.look, path):
-                self._see(spool, found, self._clock.now(), closed=True)
+            else:
+                now = self._clock.now()
+                for found in await self._in_thread(spool.family, path):
+                    self._see(spool, found, now, closed=found.path == path)
             self._wake.set()
 
     async def _sweep(self, spool: Spool, now: datetime) -> None:
@@ -257,25 +260,25 @@ class Collector:
     # -- keeping
 
     async def _keep_all(self) -> None:
-        """Keep what is finished, the oldest first, until nothing is, or nothing can be kept."""
-        tried = set[int]()
-        while self._ready and not self._stopped:
-            some = [
-                one
-                for one in sorted(self._waiting.values(), key=lambda one: one.changed)
-                if id(one) not in tried
-            ]
-            batch = list[Waiting]()
-            most = 1 if KEEPING in self.figures.troubles else AT_ONCE
-            for one in some:
-                if len(batch) < most and await self._is_finished(one):
-                    batch.append(one)
-            if not batch:
-                self._tell(KEEPING, None)
+        """Keep what is finished, the newest first, until nothing is, or nothing can be kept.
+
+        After some batches the rest is left to the next look: calls end meanwhile.
+        """
+        batch, left = list[Waiting](), BATCHES
+        for one in sorted(self._waiting.values(), key=lambda one: -one.changed):
+            if self._ready and not self._stopped and await self._is_finished(one):
+                batch.append(one)
+            if len(batch) >= (1 if KEEPING in self.figures.troubles else AT_ONCE):
+                await self._keep(batch)
+                batch, left = [], left - 1
+            if not left:
+                self._wake.set()
                 break
-            tried |= {id(one) for one in batch}
+        if batch:
             await self._keep(batch)
         self.figures.waiting = len(self._waiting)
+        if not self._waiting:
+            self._tell(KEEPING, None)
 
     async def _is_finished(self, one: Waiting) -> bool:
         still = one.still(self._clock.now())
@@ -365,9 +368,10 @@ class Collector:
         self._stopped = rules.room(free, low, self._stop_below) is Room.FULL
         found = [rules.room(one, low, self._stop_below) for one in self.figures.free.values()]
         self.figures.room = max(found, key=list(Room).index, default=Room.OK)
-        if self.figures.room is not before:
-            level = log.info if self.figures.room is Room.OK else log.warning
-            level("recordings_room", room=self.figures.room.value, free=self.figures.free)
+        if self.figures.room is Room.OK and before is not Room.OK:
+            log.info("recordings_recovered", what="room")
+        elif self.figures.room is not before:
+            log.warning("recordings_room", room=self.figures.room.value, free=self.figures.free)
 
     # -- help
 

@@ -112,6 +112,16 @@ def said(path: str, zone: ZoneInfo) -> Named:
     return Named(whole=whole, side=side, kind=Kind.CALL)
 
 
+def family(path: str) -> list[str]:
+    """Give the names of all files that one recording may have: the whole, and its sides."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    if one := _SIDE.fullmatch(stem):
+        stem = one["whole"]
+    sides = ("", *(f"-{side}" for side in sorted(RECEIVED | SENT)))
+    return [f"{folder}{slash}{stem}{side}{dot}{ending}" for side in sides]
+
+
 def _named(whole: str, side: Side, found: Mapping[str, str | None], zone: ZoneInfo) -> Named:
     uniqueid = found.get("uid") or ""
     epoch = found.get("epoch") or uniqueid.rpartition("-")[2].partition(".")[0]

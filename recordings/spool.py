@@ -95,6 +95,10 @@ class Spool:
             return self._noted(opened.found())
         return None
 
+    def family(self, path: str) -> list[Found]:
+        """Give a file as it is now, and those of its sides, or of the whole, that are there."""
+        return [one for name in names.family(path) if (one := self.look(name))]
+
     def _noted(self, found: Found) -> Found | None:
         """Add the note to a message of a mailbox; until there is one it is not finished."""
         if not names.is_message(f"{self._path}/{found.path}"):

@@ -1,5 +1,6 @@
 """Every file of the PBX becomes one recording of the right call, whatever happens meanwhile."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from recordings.spool import Spool
 from recordings.storage import Storage, StorageFull, StorageUnavailable
 from tests.calls.test_store import batch, keep, live, missed
 from tests.kit.sound import heard, silence, tone, wav
+from tests.kit.until import until
 from tests.recordings.conftest import MONITOR, Plant, at
 
 
@@ -133,6 +135,27 @@ async def test_two_sides_become_one_sound_with_the_customer_on_the_left(plant: P
     samples, _ = heard(plant.content(one))
     assert (2, "customer", 5000) == (one.channels, one.left, one.duration_ms)
     assert ((samples[:, 0] == customer).all(), (samples[:, 1] == agent).all()) == (True, True)
+
+
+async def test_a_recording_whose_sides_are_closed_one_by_one_is_one_recording(
+    plant: Plant,
+) -> None:
+    await plant.calls("one.wav")
+    collecting = asyncio.get_running_loop().create_task(plant.collector.run())
+    names = ("one.wav", "one-rx.wav", "one-tx.wav")
+    files = [(plant.folder / name).open("wb") for name in names]
+    for file in files:
+        file.write(wav(tone(5)))
+        file.flush()
+
+    for file in files:
+        file.close()
+        await asyncio.sleep(0.3)  # longer than what is closed together is waited for
+    await until(lambda: plant.collector.figures.kept == 1)
+    collecting.cancel()
+
+    one = await plant.one_of()
+    assert (2, "customer") == (one.channels, one.left)
 
 
 async def test_sides_that_are_not_in_step_give_way_to_the_mixed_file(plant: Plant) -> None:

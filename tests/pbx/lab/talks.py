@@ -6,9 +6,8 @@ who is heard on which side. `python -m tests.pbx.lab talks` plays them and print
 
 import asyncio
 import io
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -32,21 +31,27 @@ from tests.pbx.lab.voices import Voices
 LIKE: Final = 0.6
 """From here on a sound is somebody's; others reach 0.2."""
 SILENT: Final = "ring,60"
+ANSWER: Final = "answer,1,60"
+TALKERS: Final = ("6003", "6004", "6005")
+"""Phones that answer whoever rings, several at once."""
+AT_ONCE: Final = 4
+"""So many talk on one of them."""
 _MIX: Final = (
     *("direct", "queue", "direct", "blind", "direct", "attended", "direct", "queue", "outbound"),
     *("direct", "hold", "direct", "queue", "blind", "direct", "attended", "direct", "abandoned"),
-    *("direct", "queue", "pause", "direct", "outbound", "direct", "queue"),
+    *("direct", "queue", "pause", "direct", "outbound", "direct", "direct"),
 )
 
 
 @dataclass(slots=True)
 class Talk:
-    """One call: who calls, what kind it is, which phones take part, who must be heard."""
+    """One call: who calls, what kind it is, which phone is rung, who must be heard."""
 
     kind: str
     n: int
     caller: str
-    phones: tuple[str, ...]
+    phone: str
+    """The phone that is rung; in a queue the first of three."""
     first: str = ""
     """Who is on the left: who began the call."""
     second: str = ""
@@ -82,21 +87,20 @@ def planned(calls: int) -> list[Talk]:
 
 
 def _talk(kind: str, n: int) -> Talk:
-    caller = f"139{n:08}"
-    one, other = f"600{1 + n % 6}", f"600{1 + (n + 1) % 6}"
+    caller, one = f"139{n:08}", TALKERS[n % len(TALKERS)]
     match kind:
         case "queue":
             answers = f"600{7 + n % 3}"
-            return Talk(kind, n, caller, ("6007", "6008", "6009"), caller, answers)
+            return Talk(kind, n, caller, "6007", caller, answers)
         case "blind" | "attended":
-            return Talk(kind, n, caller, (one, other), caller, other)
+            return Talk(kind, n, caller, f"600{1 + n % 2}", caller, one)
         case "hold":
-            return Talk(kind, n, caller, ("6101",), caller)
+            return Talk(kind, n, caller, "6101", caller)
         case "outbound":
-            return Talk(kind, n, caller, (one,), one, caller)
+            return Talk(kind, n, caller, one, one, caller)
         case "abandoned":
-            return Talk(kind, n, caller, (one,))
-    return Talk(kind, n, caller, (one,), caller, one)
+            return Talk(kind, n, caller, "6006")
+    return Talk(kind, n, caller, one, caller, one)
 
 
 class Evening:
@@ -104,13 +108,17 @@ class Evening:
 
     def __init__(self, house: House, lab: Lab) -> None:
         self.house, self.lab, self.voices = house, lab, Voices(lab.pair.world)
-        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._free = {one: asyncio.Semaphore(AT_ONCE) for one in TALKERS} | {
+            one: asyncio.Semaphore(1) for one in ("6001", "6002", "6006", "6007", "6101")
+        }
 
     async def play(self, talks: Sequence[Talk]) -> None:
         """Play all, to the end of each."""
         for number in range(6001, 6010):
             words = "Good morning, customer service, this is desk"
             await self.lab.speaks_as(str(number), self.voices.file(str(number), words))
+        for phone in TALKERS:
+            await self.lab.behave(phone, ANSWER)
         async with asyncio.TaskGroup() as tasks:
             for talk in talks:
                 tasks.create_task(self._play(talk))
@@ -121,9 +129,7 @@ class Evening:
             "pause": self._pause,
             "outbound": self._outbound,
         }
-        async with AsyncExitStack() as stack:
-            for phone in sorted(talk.phones):
-                await stack.enter_async_context(self._locks[phone])
+        async with self._free[talk.phone]:
             await kinds.get(talk.kind, self._inbound)(talk)
 
     async def _calls(self, talk: Talk, to: str, seconds: float, patience: float = 60) -> None:
@@ -138,21 +144,18 @@ class Evening:
         await call.over()
 
     async def _inbound(self, talk: Talk) -> None:
-        one, *others = talk.phones
-        to, seconds, patience = f"470{one[-1]}", 3.0 + talk.n % 5, 60.0
-        does = {one: "answer,1,60"}
+        to, seconds, patience = f"470{talk.phone[-1]}", 3.0 + talk.n % 5, 60.0
+        does: dict[str, str] = {}
         match talk.kind:
             case "queue":
                 to = "4700"
-                does = dict.fromkeys(talk.phones, SILENT) | {talk.second: "answer,1,60"}
+                does = dict.fromkeys(("6007", "6008", "6009"), SILENT) | {talk.second: ANSWER}
             case "blind":
-                does = {one: f"answer,1,30,##,2,{others[0]},1", others[0]: "answer,1,60"}
-                seconds = 10.0
+                does, seconds = {talk.phone: f"answer,1,30,##,2,{talk.second},1"}, 10.0
             case "attended":
-                does = {one: f"answer,1,9,*2,1,{others[0]},1", others[0]: "answer,1,60"}
-                seconds = 14.0
+                does, seconds = {talk.phone: f"answer,1,9,*2,1,{talk.second},1"}, 14.0
             case "abandoned":
-                does, patience = {one: SILENT}, 3.0
+                does, patience = {talk.phone: SILENT}, 3.0
         for phone, what in does.items():
             await self.lab.behave(phone, what)
         await self._calls(talk, to, seconds, patience)
@@ -161,7 +164,7 @@ class Evening:
         words = "Hello, who is calling me at"
         voice = await asyncio.to_thread(self.voices.file, talk.caller, words)
         await self.lab.speaks_as(talk.caller, voice)
-        await self.lab.behave(talk.caller, "answer,1,60")
+        await self.lab.behave(talk.caller, ANSWER)
         mine = self.voices.file(talk.first, "")
         call = await self.lab.phone_calls(talk.first, to=f"9{talk.caller}", talk=5, voice=mine)
         await call.over()
@@ -180,8 +183,7 @@ class Evening:
         phone.close()
 
     async def _pause(self, talk: Talk) -> None:
-        await self.lab.behave(talk.phones[0], "answer,1,60")
-        to = f"470{talk.phones[0][-1]}"
+        to = f"470{talk.phone[-1]}"
         calling = asyncio.get_running_loop().create_task(self._calls(talk, to, 8))
         since = len(self.lab.pbx.heard)
         started = await self.lab.pbx.until(
