@@ -295,12 +295,12 @@ def pieces(sound: Sound, first: int, stop: int) -> Iterator[Piece]:
 
 
 def _cut(first: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut a range into parts: a small one, then larger ones."""
+    """Cut a range into parts: a small one, then larger and larger ones."""
     size = FIRST
     while first < stop:
         end = min(stop, first + size)
         yield first, end
-        first, size = end, PIECE
+        first, size = end, min(PIECE, 2 * size)
 
 
 def _as_it_is(raw: bytes) -> bytes:
