@@ -78,6 +78,7 @@ class Keeper:
     async def run(self) -> None:
         """Delete for ever what is due; a fault is told and tried again. Ends by being cancelled."""
         swept: datetime | None = None
+        told = False
         while True:
             now = self._clock.now()
             try:
@@ -85,8 +86,11 @@ class Keeper:
                 if swept is None or now - swept >= SWEEP_EVERY:
                     await self.sweep()
                     swept = now
+                told = False
             except CtiError as fault:
-                log.error("recordings_not_deleted", code=fault.code, why=str(fault))
+                if not told:
+                    log.error("recordings_not_deleted", code=fault.code, why=str(fault))
+                told = True
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)

@@ -28,7 +28,6 @@ STATUS: Final[Mapping[str, int]] = {
     "no_such_recording": 404,
     "recording_pass": 403,
     "recording_gone": 410,
-    "no_hold": 404,
     "audio_unknown": 415,
     "audio_codec": 415,
     "audio_broken": 415,

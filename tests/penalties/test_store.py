@@ -831,3 +831,9 @@ async def test_a_missed_call_forgets_whose_it_was_and_keeps_what_it_cost(office:
         told.number,
     )
     assert before == (await office.store.lines(ReviewFilter())).rows
+
+
+async def test_whom_the_lines_of_a_call_concern_is_told(office: Office) -> None:
+    told = await office.store.concerned(["call-1", "none"])
+
+    assert {"call-1": {MAY, BO, ANN, LIN}} == told
