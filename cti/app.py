@@ -29,7 +29,7 @@ from cti.db.writer import Writer
 from cti.errors import ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.house_file import Source
-from cti.metrics import Plant
+from cti.metrics import Collected, Plant
 from cti.office import Office
 from cti.pbx.aside import SetAside
 from cti.pbx.inbox import Inbox
@@ -48,6 +48,7 @@ from cti.signals import on_end
 from cti.web.ports import Readiness
 from cti.web.server import make_app, make_runner
 from cti.web.site import Site
+from recordings.setup import storage_of
 
 log = structlog.get_logger(__name__)
 
@@ -188,6 +189,7 @@ class App:
             presence=self.presence,
             policy=self.policy,
             house=lambda: self.house,
+            sounds=storage_of(self.settings),
         )
         runner = make_runner(self._pages())
         stack.push_async_callback(runner.cleanup)
@@ -327,6 +329,7 @@ class App:
                 lambda: (self.writer.waiting, self.writer.refused, self.writer.troubled),
             )
         )
+        self.registry.register(Collected(self.office.collecting))
 
     def _pages(self) -> web.Application:
         web_settings, card = self.settings.web, self.house.card
@@ -374,6 +377,8 @@ class App:
                 said = link.state.phase
                 reason = f"{said}: {link.state.reason}" if link.state.reason else said
                 parts[f"pbx {link.settings.name} {link.role}"] = "ok" if said == "up" else reason
+        if self.office.collector is not None:
+            parts |= self.office.collecting.parts()
         return Readiness(ok=all(said == "ok" for said in parts.values()), parts=parts)
 
     async def _watch_people(self) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,13 +19,18 @@ from cti import __version__
 from cti.errors import ConfigError, CtiError, Refused
 
 if TYPE_CHECKING:
+    from cti.customers.store import CustomerStore
     from cti.db.engine import Database
     from cti.house import House
     from cti.people.rules import Device, Person
     from cti.people.store import PeopleStore
     from cti.settings import Settings
+    from recordings.dossier import Dossier
+    from recordings.keeper import Keeper
 
 LINK_HOURS: Final = 24
+CLI: Final = "cti"
+"""Who acts at the command line, in the audit log: whoever may use it is not known by name."""
 
 app = App(
     name="cti",
@@ -35,6 +41,7 @@ house = app.command(App(name="house", help="The house's rules."))
 user = app.command(App(name="user", help="People who work for the house."))
 customers = app.command(App(name="customers", help="Customers of the house."))
 audit = app.command(App(name="audit", help="The log of decisions."))
+recordings = app.command(App(name="recordings", help="What calls left to be heard."))
 
 Config = Annotated[
     Path | None, Parameter(name="--config", help="The settings file; none: the defaults.")
@@ -506,6 +513,82 @@ def customers_import(
     return asyncio.run(bring_in())
 
 
+@customers.command(name="export")
+def customers_export(
+    id: str, /, *, to: Path, reason: str = "asked for at the command line", config: Config = None
+) -> int:
+    """Give everything of one customer away: record, calls, and the sound, decrypted.
+
+    Each file's hash stands in manifest.json. Exit code 1: some recordings could not be read.
+
+    Parameters
+    ----------
+    id
+        The customer's id, or the external id.
+    to
+        A folder that is not there yet.
+    reason
+        What the audit log says to it.
+    """
+    settings = _settings(config)
+
+    async def give() -> int:
+        from recordings.dossier import FolderSink
+
+        async with _database(settings) as db:
+            it = _dossier(settings, db)
+            customer = await it.find(id)
+            sink = FolderSink(to)
+            try:
+                given = await it.dossier.export(customer, sink, who=CLI, reason=reason)
+                sink.done()
+            finally:
+                sink.drop()
+        _say([f"{len(given.files) + 1} files are in {to}"])
+        _say(f"recording {one} cannot be read: it was left out" for one in given.unread)
+        return 1 if given.unread else 0
+
+    return asyncio.run(give())
+
+
+@customers.command(name="erase")
+def customers_erase(id: str, /, *, reason: str, config: Config = None) -> None:
+    """Erase one customer: the sound for good; his calls keep what is counted, and nothing of him.
+
+    What is held, or undecided, refuses it whole, and is told. The PBX's own files stay: those
+    that were his are named.
+
+    Parameters
+    ----------
+    id
+        The customer's id, or the external id.
+    reason
+        What the audit log says to it.
+    """
+    settings = _settings(config)
+
+    async def erase() -> None:
+        from cti.db.sole import held
+
+        async with _database(settings) as db:
+            it = _dossier(settings, db)
+            found = await it.dossier.erase(await it.find(id), who=CLI, reason=reason)
+            calls, recordings = found.count
+            _say([f"erased: {recordings} recordings, the traces of {calls} calls, the record"])
+            _say(
+                f"the PBX {one.pbx} may still have {one.source}"
+                for one in found.recordings
+                if one.source
+            )
+            try:
+                with held(settings.database_url):
+                    await it.keeper.finish()
+            except ConfigError:  # the daemon has the database, and looks every minute
+                _say(["the running cti removes the files within a minute"])
+
+    asyncio.run(erase())
+
+
 @audit.command(name="verify")
 def audit_verify(
     *,
@@ -538,6 +621,90 @@ def audit_verify(
         _say([f"{chain.seq} rows, unbroken", f"last: {chain.seq}:{chain.hash}"])
 
     asyncio.run(look())
+
+
+@recordings.command(name="key")
+def recordings_key(id: str, /) -> None:
+    """Make a key for encrypting recordings, as a line for the file `recordings.key_file`.
+
+    The first line of that file seals what is new; the others open what is old.
+
+    Parameters
+    ----------
+    id
+        How the key is called, as 2026-11; up to 24 letters, digits, dots, dashes.
+    """
+    from recordings.seal import make_line
+
+    print(make_line(id), end="")
+
+
+@recordings.command(name="reseal")
+def recordings_reseal(*, config: Config = None) -> None:
+    """Encrypt all recordings that are kept with the first key of `recordings.key_file`.
+
+    It may be broken off and begun again. The daemon may run, if it was started with these keys.
+    """
+    from recordings.reseal import reseal
+    from recordings.setup import storage_of
+    from recordings.store import RecordingStore
+
+    settings = _settings(config)
+
+    async def seal() -> None:
+        async with _database(settings) as db:
+            storage, store = storage_of(settings), RecordingStore(db)
+            if storage.key_id is None:
+                raise ConfigError(
+                    "recordings.key_file is not set: there is no key",
+                    "make one by: cti recordings key ID, and name its file in the settings",
+                    code="recording_keys",
+                )
+            storage.begin(used=await store.used())
+            done = await reseal(store, storage)
+        _say([f"{done} recordings are sealed anew" if done else "nothing was to be done"])
+
+    asyncio.run(seal())
+
+
+@dataclass(frozen=True, slots=True)
+class _Dossier:
+    """What is kept of customers, built without a daemon."""
+
+    dossier: "Dossier"
+    keeper: "Keeper"
+    customers: "CustomerStore"
+
+    async def find(self, id: str) -> str:
+        """Find a customer by our id or by the house's; give our id."""
+        found = await self.customers.get(id) or await self.customers.by_external_id(id)
+        if found is None:
+            raise Refused("no_such_customer", f"there is no customer {id[:64]!r}")
+        return found.id
+
+
+def _dossier(settings: "Settings", db: "Database") -> _Dossier:
+    from cti.callbacks.store import CallbackStore
+    from cti.calls.store import CallStore
+    from cti.clock import SystemClock
+    from cti.customers.store import CustomerStore
+    from cti.penalties.store import PenaltyStore
+    from cti.people.rules import Directory
+    from recordings.setup import keeping_of, storage_of
+
+    clock, rules = SystemClock(), _house(settings)
+    customers = CustomerStore(db, clock)
+    keeper, dossier = keeping_of(
+        db,
+        storage_of(settings),
+        customers=customers,
+        calls=CallStore(db),
+        penalties=PenaltyStore(db, clock, lambda: rules, Directory),
+        callbacks=CallbackStore(db),
+        house=lambda: rules,
+        clock=clock,
+    )
+    return _Dossier(dossier, keeper, customers)
 
 
 def _noted(text: str) -> tuple[int, str]:

@@ -312,6 +312,34 @@ class DialingRules:
     breaker_pause: timedelta = timedelta(minutes=15)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRules:
+    """Section `[recordings]` (requirements REC-01, REC-02, REC-07, REC-08)."""
+
+    required: bool = True
+    directions: tuple[str, ...] = ("inbound", "outbound")
+    """Whose answered calls must have one, while it is required."""
+    missing_after: timedelta = timedelta(seconds=60)
+    """So long after its end a call without one misses it."""
+    announce: bool = True
+    retention: timedelta = timedelta(days=365)
+    retention_tiers: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long those of a customer are kept, by his tier (REC-08)."""
+    retention_purposes: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long those of one purpose are kept, whatever `retention` says."""
+    pause: bool = False
+    """Whether agents may pause the recording of their own call (card numbers)."""
+    min_free_gb: int = 5
+    agents_listen: bool = True
+    """Whether agents hear the recordings of their own calls (requirement 22.4)."""
+    download: tuple[str, ...] = ("manager", "owner")
+    """The roles that may take a recording away as a file."""
+
+
+RETENTION_PURPOSES: Final = ("inbound", "outbound", "internal", "voicemail")
+"""What a recording was made of: a call by its direction, or a message that a caller left."""
+
+
 def in_force(dated: Iterable[Amounts], day: date) -> Amounts | None:
     """Give the dated amounts that hold on a day, None when none do."""
     for one in dated:
@@ -348,6 +376,7 @@ class House:
     shifts: ShiftRules = ShiftRules()
     call_times: CallTimes = CallTimes()
     dialing: DialingRules = DialingRules()
+    recordings: RecordingRules = RecordingRules()
     calendar: Calendar = field(default_factory=Calendar)
     warnings: tuple[Caution, ...] = ()
     version: str = ""

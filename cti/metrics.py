@@ -1,6 +1,7 @@
 """What /metrics says: counted where it happens, read only when somebody asks."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -71,6 +72,37 @@ class Plant(Collector):
             live.add_metric([board.pbx], len(board.book.live()))
             lag.add_metric([board.pbx], board.lag_ms)
         yield from (heard, waiting, live, lag)
+
+
+class Figures(Protocol):
+    """What the collector of recordings counts (`recordings.collector.Figures`)."""
+
+    kept: int
+    bytes: int
+    waiting: int
+    free: dict[str, int]
+    troubles: dict[str, str]
+
+
+class Collected(Collector):
+    """The recordings that were collected since the start, at the moment of asking."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        now = self._figures
+        yield CounterMetricFamily("cti_recordings_kept", "Recordings that were kept.", now.kept)
+        yield CounterMetricFamily("cti_recordings_bytes", "Their bytes.", now.bytes)
+        yield _gauge("cti_recordings_waiting", "Files that are not kept yet.", now.waiting)
+        yield _gauge(
+            "cti_recordings_trouble", "1 while something hinders collecting.", bool(now.troubles)
+        )
+        free = GaugeMetricFamily("cti_recordings_free_bytes", "Room that is left.", labels=["at"])
+        for where, left in now.free.items():
+            free.add_metric([where], left)
+        yield free
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

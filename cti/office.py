@@ -4,7 +4,7 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +40,14 @@ from cti.presence.store import PresenceStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.web.rooms import Room
+from recordings.collector import Figures
+from recordings.keeping import KeepingRoom
+from recordings.listening import Listening
+from recordings.lists import ListRoom
+from recordings.routes import Players, RecordingRoom
+from recordings.setup import collector_of, keeping_of
+from recordings.storage import LocalFolder
+from recordings.store import RecordingStore
 
 
 class Plant:
@@ -106,6 +114,23 @@ class Tests:
         return {call for call in calls if await self._calls.is_test(call)}
 
 
+class Concerned:
+    """Whose calls they are: who spoke, whom it may cost, who calls back (`recordings`)."""
+
+    def __init__(
+        self, *asked: Callable[[Collection[str]], Awaitable[Mapping[str, Collection[str]]]]
+    ) -> None:
+        self._asked = asked
+
+    async def __call__(self, calls: Collection[str]) -> dict[str, set[str]]:
+        """Give the people whom calls concern, by call."""
+        found: dict[str, set[str]] = {}
+        for ask in self._asked:
+            for call, people in (await ask(calls)).items():
+                found.setdefault(call, set()).update(people)
+        return found
+
+
 class Office:
     """All rooms beside the calls. `rooms` have pages, `work` is what runs for ever."""
 
@@ -121,6 +146,7 @@ class Office:
         presence: PresenceStore,
         policy: PolicyDesk,
         house: Callable[[], House],
+        sounds: LocalFolder,
     ) -> None:
         self._clock, self._house, self._desk, self._policy = clock, house, desk, policy
         self._customers, self._calls = customers, calls
@@ -171,9 +197,36 @@ class Office:
             duty=self.duty,
             tests=Tests(calls),
         )
+        self.recordings = RecordingStore(db)
+        self.collector = collector_of(
+            settings, sounds, store=self.recordings, calls=calls, house=house, clock=clock
+        )
+        self.collecting = self.collector.figures if self.collector else Figures()
+        """How collecting stands; nothing is counted where nothing is collected."""
+        self.listening = Listening(
+            self.recordings,
+            sounds,
+            concerned=Concerned(calls.spoke_in, self.penalties.concerned, self.callbacks.holders),
+            rules=lambda: house().recordings,
+            clock=clock,
+        )
+
+        self.keeper, self.dossier = keeping_of(
+            db,
+            sounds,
+            customers=customers,
+            calls=calls,
+            penalties=self.penalties,
+            callbacks=self.callbacks,
+            house=house,
+            clock=clock,
+            turn=self.collector.turn if self.collector else None,
+        )
+        self._data = settings.data
 
     def rooms(self) -> list[Room]:
         """Give the rooms that have pages, in the order of the navigation."""
+        players = Players(self.listening, self._name_of)
         return [
             WallboardRoom(),
             PenaltyPages(
@@ -184,15 +237,27 @@ class Office:
                     clock=self._clock,
                     callbacks=self._callback_states,
                     customers=self._names_of,
+                    recordings=players,
                 )
             ),
-            CallbackPages(self.callback_desk),
+            CallbackPages(self.callback_desk, players),
             DutyPages(self.duty, house=self._house, people=self._people, clock=self._clock),
             LineRoom(
                 self.line_desk,
                 self.dialer.store,
                 who=lambda person: self._people().by_id(person),
                 clock=self._clock,
+            ),
+            ListRoom(self.recordings, collector=self.collector, who=self._name_of),
+            RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
+            KeepingRoom(
+                self.keeper,
+                self.dossier,
+                self.listening,
+                who=self._name_of,
+                house=self._house,
+                clock=self._clock,
+                folder=self._data,
             ),
             ReportsRoom(
                 counts=self._calls,
@@ -206,7 +271,10 @@ class Office:
 
     def work(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Give what runs for ever, by name."""
+        collecting = {"recordings": self.collector.run()} if self.collector else {}
         return {
+            **collecting,
+            "keeper": self.keeper.run(),
             "policy": self._policy.run(),
             "dialer": self.dialer.run(),
             "lines": self.line_desk.run(),

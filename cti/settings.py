@@ -34,6 +34,10 @@ MaybeFile = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
 """A file, or none; TOML and the environment say none by an empty text."""
 
 
+Folder = Annotated[str, Field(pattern=r"^/[^=]*(=\s*/[^=]*)?$", max_length=1000)]
+"""A folder of a PBX, and where it is here if it has another path."""
+
+
 class Part(BaseModel):
     """A section: an unknown key is an error, never a silent default."""
 
@@ -57,11 +61,21 @@ class PbxSettings(Part):
         ["PJSIP/trunk*"],
         description="Where customers come from: shell patterns on channel names without suffix.",
     )
+    recordings: list[Folder] = Field(
+        [],
+        description="Where it writes recordings and messages: `PATH`, or `PATH = FOLDER HERE`; "
+        "empty: none are collected.",
+    )
     tls: bool = Field(False, description="Speak TLS with AMI.")
     tls_ca: MaybeFile = Field(None, description="CA file that signed its certificate.")
     connect_within: Seconds = Field(5.0, description="Seconds to connect, and again to log in.")
     ping_every: Seconds = Field(2.0, description="Ask the PBX this often whether it is there.")
     ping_within: Seconds = Field(4.5, description="No answer for this long: the link is dead.")
+
+    def spools(self) -> list[tuple[str, Path]]:
+        """Give the folders of recordings: what the PBX calls each, and where it is here."""
+        told = [one.partition("=") for one in self.recordings]
+        return [(path.strip(), Path((here or path).strip())) for path, _, here in told]
 
     def read_secret(self) -> str:
         """Give the AMI secret; the file wins. Raises `ConfigError`."""
@@ -98,6 +112,20 @@ class DatabaseSettings(Part):
                 "create the file with the password in it, readable by the user cti runs as",
                 code="secret_file",
             ) from fault
+
+
+class RecordingSettings(Part):
+    """Where recordings are kept; which are collected, each PBX says."""
+
+    storage: MaybeFile = Field(
+        None, description="The folder of recordings; empty: `recordings` in the data directory."
+    )
+    key_file: MaybeFile = Field(
+        None, description="Keys that encrypt them, made by `cti recordings key`; empty: none."
+    )
+    stop_below_gb: float = Field(
+        1.0, ge=0, le=100_000, description="With less room than this nothing more is kept."
+    )
 
 
 class WebSettings(Part):
@@ -150,6 +178,9 @@ class Settings(BaseSettings):
         default_factory=lambda: [PbxSettings.model_validate({})], description="The PBXs."
     )
     database: DatabaseSettings = Field(DatabaseSettings.model_validate({}), description="Records.")
+    recordings: RecordingSettings = Field(
+        RecordingSettings.model_validate({}), description="Recordings."
+    )
     web: WebSettings = Field(WebSettings.model_validate({}), description="Pages.")
     log: LogSettings = Field(LogSettings.model_validate({}), description="Logs.")
 
@@ -177,6 +208,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The database's address, without its password."""
         return self.database.url or f"sqlite+aiosqlite:///{self.data / 'cti.sqlite3'}"
+
+    @property
+    def recordings_folder(self) -> Path:
+        """The folder of recordings."""
+        return self.recordings.storage or self.data / "recordings"
 
 
 def load(file: Path | None = None, **given: Any) -> Settings:

@@ -22,6 +22,7 @@ from cti.errors import Refused
 from cti.people.rules import Person, Right
 from cti.web.auth import Denied, Visitor
 from cti.web.pages import see_other
+from cti.web.ports import Players
 from cti.web.rooms import Kit, Place
 
 PATH: Final = "/callbacks"
@@ -81,8 +82,8 @@ class CallbackPages:
 
     places: Sequence[Place] = (Place(path=PATH, key="callbacks.nav", rights=SEERS),)
 
-    def __init__(self, desk: CallbackDesk) -> None:
-        self.desk = desk
+    def __init__(self, desk: CallbackDesk, recordings: Players) -> None:
+        self.desk, self.recordings = desk, recordings
 
     def routes(self, kit: Kit) -> Sequence[web.RouteDef]:
         """Give the routes, each with its guard; which callback one may see, the desk says."""
@@ -169,6 +170,8 @@ class CallbackPages:
             raise Denied(404, unknown.code) from unknown
         known = file.case.callback
         is_open = known.state not in ENDS
+        calls = [miss.call for miss in file.misses]
+        address = self.kit.pages.site.address(request)
         return self.kit.pages.page(
             request,
             visitor,
@@ -177,6 +180,7 @@ class CallbackPages:
             refusal=refusal and self._told(refusal),
             line=self._line(file.case),
             misses=file.misses,
+            recordings=await self.recordings(calls, person, address),
             deeds=[(deed, self._name(deed.who)) for deed in file.deeds],
             ended_by=self._name(known.ended_by) if known.ended_by else "",
             callable_now=self.desk.callable_now(),

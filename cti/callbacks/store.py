@@ -364,6 +364,41 @@ class CallbackStore:
                 found += await _misses(conn, misses.c.call.in_(wanted[start : start + _IN_ONE]))
         return {miss.call: miss for miss in found}
 
+    async def holders(self, calls: Collection[str]) -> dict[str, set[str]]:
+        """Give who holds the callback that each missed call opened, by call."""
+        asked = (
+            select(misses.c.call, callbacks.c.owner)
+            .join(callbacks, callbacks.c.id == misses.c.callback)
+            .where(
+                misses.c.call.in_(sorted(calls)),
+                callbacks.c.state == State.CLAIMED,
+                callbacks.c.owner.is_not(None),
+            )
+        )
+        async with self._db.read() as conn:
+            return {row.call: {row.owner} for row in await conn.execute(asked)}
+
+    async def forget_numbers(
+        self, conn: Connection, calls: Collection[str], numbers: Collection[str]
+    ) -> None:
+        """Let callbacks forget whom they called, in the transaction of `conn`.
+
+        Theirs are those of some missed calls, and of some numbers. Raises `Refused`
+        (customer_owed) while one of them is open.
+        """
+        asked, known = sorted(calls), set[str]()
+        for start in range(0, len(asked), _IN_ONE):
+            of = select(misses.c.callback).where(misses.c.call.in_(asked[start : start + _IN_ONE]))
+            known |= {one for one in (await conn.execute(of)).scalars() if one}
+        of_numbers = select(callbacks.c.id).where(callbacks.c.number.in_(sorted(numbers)))
+        known |= set((await conn.execute(of_numbers)).scalars())
+        ids = sorted(known)
+        for start in range(0, len(ids), _IN_ONE):
+            his = callbacks.c.id.in_(ids[start : start + _IN_ONE])
+            if await conn.scalar(select(callbacks.c.id).where(his, _OPEN).limit(1)):
+                raise Refused("customer_owed", "a callback to him is open: close or cancel it")
+            await conn.execute(update(callbacks).where(his).values(number="", note=""))
+
     async def deeds(self, callback: str) -> list[Deed]:
         """Give what people did to a callback, oldest first."""
         async with self._db.read() as conn:

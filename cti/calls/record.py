@@ -256,3 +256,40 @@ class AnsweredCall:
     number: str
     at: datetime
     person: str | None
+
+
+@value
+class RecordedTalk:
+    """Who of us talked with the customer, on which phone, from when to when."""
+
+    agent: str
+    person: str | None
+    began: datetime | None
+    ended: datetime | None
+
+
+@value
+class RecordedCall:
+    """A call as its recordings need it. `files` are as the PBX named them on its channels.
+
+    `ended` is None while it lives; `talks` are known when it is over. `legs` are the Uniqueids
+    of its channels, and `names` all numbers by which a file's name may call it.
+    """
+
+    call: str
+    pbx: str
+    direction: Direction
+    began: datetime
+    ended: datetime | None
+    over: bool
+    answered: bool
+    talk_ms: int | None
+    agent: str
+    person: str | None
+    customer: str | None
+    is_test: bool
+    files: tuple[str, ...]
+    channel: str
+    names: frozenset[str]
+    talks: tuple[RecordedTalk, ...] = ()
+    legs: tuple[str, ...] = ()

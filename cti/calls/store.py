@@ -21,6 +21,7 @@ from sqlalchemy import (
     Index,
     Insert,
     Integer,
+    Row,
     Select,
     String,
     Table,
@@ -50,6 +51,8 @@ from cti.calls.record import (
     OfferOutcome,
     Outcome,
     OverCall,
+    RecordedCall,
+    RecordedTalk,
     SaidRecord,
     WholeCall,
 )
@@ -57,6 +60,7 @@ from cti.calls.tally import SLOT_S, MissedLine, Part, Tally, Wanted
 from cti.db import together
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata
+from cti.errors import Refused
 from cti.log import clean
 from cti.presence.states import Interval, talk_of
 
@@ -707,6 +711,17 @@ class CallStore:
                 for row in done
             ]
 
+    async def spoke_in(self, wanted: Collection[str]) -> dict[str, set[str]]:
+        """Give the people who spoke in some calls that are over, by call."""
+        asked = select(talks.c.call, talks.c.person).where(
+            talks.c.call.in_(sorted(wanted)), talks.c.person.is_not(None)
+        )
+        found: dict[str, set[str]] = {}
+        async with self._db.read() as conn:
+            for row in await conn.execute(asked.distinct()):
+                found.setdefault(row.call, set()).add(row.person)
+        return found
+
     async def dialled(self, channels: Collection[str]) -> dict[str, DialledCall]:
         """Give what became of channels that we dialled, by channel id, of calls that are over."""
         async with self._db.read() as conn:
@@ -826,6 +841,97 @@ class CallStore:
             )
             return found
 
+    async def recorded(self, since: datetime, also: Collection[str] = ()) -> list[RecordedCall]:
+        """Give the calls first seen at an instant or later, all that live, and `also` these."""
+        found = await self._recorded(or_(calls.c.seen_at >= since, calls.c.over.is_(False)))
+        missed = sorted(set(also) - {one.call for one in found})
+        for start in range(0, len(missed), 500):
+            found += await self._recorded(calls.c.id.in_(missed[start : start + 500]))
+        return found
+
+    async def recorded_on(self, pbx: str, uniqueid: str) -> list[RecordedCall]:
+        """Give the calls that are over and had a channel with a Uniqueid."""
+        some = select(legs.c.call).where(legs.c.pbx == pbx, legs.c.uniqueid == uniqueid)
+        return await self._recorded(calls.c.id.in_(some))
+
+    async def recorded_between(
+        self, pbx: str, began: datetime, ended: datetime
+    ) -> list[RecordedCall]:
+        """Give the calls of a PBX that meet a time; none lasts longer than a day."""
+        return await self._recorded(
+            and_(
+                calls.c.pbx == pbx,
+                calls.c.seen_at.between(began - timedelta(days=1), ended),
+                or_(calls.c.ended_at.is_(None), calls.c.ended_at >= began),
+            )
+        )
+
+    async def _recorded(self, where: ColumnElement[bool]) -> list[RecordedCall]:
+        asked = select(calls).where(where, calls.c.merged_into.is_(None))
+        async with self._db.read() as conn:
+            rows = (await conn.execute(asked.order_by(calls.c.seen_at, calls.c.id))).all()
+            parts: dict[Table, dict[str, list[Row[Any]]]] = {talks: {}, legs: {}}
+            ids = [row.id for row in rows]
+            for start in range(0, len(ids), 500):
+                for table, found in parts.items():
+                    some = select(table).where(table.c.call.in_(ids[start : start + 500]))
+                    for part in await conn.execute(some.order_by(*table.primary_key)):
+                        found.setdefault(part.call, []).append(part)
+        return [
+            _recorded_call(row, parts[talks].get(row.id, ()), parts[legs].get(row.id, ()))
+            for row in rows
+        ]
+
+    async def directions(self, some: Collection[str]) -> dict[str, str]:
+        """Give the directions of calls, by call."""
+        wanted, found = sorted(some), dict[str, str]()
+        async with self._db.read() as conn:
+            for start in range(0, len(wanted), 500):
+                asked = select(calls.c.id, calls.c.direction).where(
+                    calls.c.id.in_(wanted[start : start + 500])
+                )
+                found |= {row.id: row.direction for row in await conn.execute(asked)}
+        return found
+
+    async def of_customer(
+        self, customer: str, numbers: Collection[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Give all that is stored of a customer's calls, the oldest first.
+
+        His are those that name him, and those of `numbers` that name nobody.
+        """
+        asked = select(*_TOLD).where(_of_customer(customer, numbers), calls.c.merged_into.is_(None))
+        async with self._db.read() as conn:
+            rows = await conn.execute(asked.order_by(calls.c.seen_at, calls.c.id))
+            return [dict(row._mapping) for row in rows]
+
+    async def forget_customer(
+        self, conn: AsyncConnection, customer: str, numbers: Collection[str] = ()
+    ) -> list[str]:
+        """Let a customer's calls forget whose they were, in the transaction of `conn`.
+
+        What is counted stays. Gives the calls. Raises `Refused` (customer_on_call) while one
+        lives.
+        """
+        his = _of_customer(customer, numbers)
+        rows = (await conn.execute(select(calls.c.id, calls.c.over).where(his))).all()
+        if not all(row.over for row in rows):
+            raise Refused("customer_on_call", "the customer is in a call now: wait for its end")
+        ids = [row.id for row in rows]
+        nobodys = {"caller": None, "caller_name": None, "raw": None, "number": None}
+        outbound = calls.c.direction == Direction.OUTBOUND.value
+        for start in range(0, len(ids), 500):
+            some = calls.c.id.in_(ids[start : start + 500])
+            leaves = offers.c.call.in_(select(calls.c.id).where(some, outbound))
+            await conn.execute(
+                update(offers).where(leaves, offers.c.person.is_(None)).values(agent="")
+            )
+            await conn.execute(update(calls).where(some, outbound).values(dialled=None))
+            await conn.execute(
+                update(calls).where(some).values(nobodys | {"recordings": [], "customer": None})
+            )
+        return ids
+
     async def tally(
         self, wanted: Wanted, parts: Collection[Part], *, standard: int, late: int
     ) -> list[Tally]:
@@ -911,6 +1017,40 @@ class CallStore:
         ]
 
 
+def _recorded_call(
+    row: Row[Any], talked: Iterable[Row[Any]], had: Iterable[Row[Any]]
+) -> RecordedCall:
+    names = {row.number, row.caller, row.dialled, row.agent, *row.queues}
+    talked = list(talked)
+    return RecordedCall(
+        call=row.id,
+        pbx=row.pbx,
+        direction=Direction(row.direction),
+        began=row.seen_at,
+        ended=row.ended_at,
+        over=row.over,
+        answered=row.outcome == Outcome.ANSWERED,
+        talk_ms=row.talk_ms,
+        agent=row.agent or "",
+        person=row.person,
+        customer=row.customer,
+        is_test=row.purpose == LINE_TEST,
+        files=tuple(row.recordings),
+        channel=row.channel,
+        names=frozenset(filter(None, names | {one.agent for one in talked})),
+        talks=tuple(
+            RecordedTalk(agent=one.agent, person=one.person, began=one.began_at, ended=one.ended_at)
+            for one in talked
+        ),
+        legs=tuple(one.uniqueid for one in had),
+    )
+
+
+def _of_customer(customer: str, numbers: Collection[str]) -> ColumnElement[bool]:
+    nobodys = calls.c.customer.is_(None) & calls.c.number.in_(sorted(numbers))
+    return (calls.c.customer == customer) | nobodys
+
+
 def _words(said: Sequence[Sequence[str]] | None) -> tuple[SaidRecord, ...]:
     return tuple(SaidRecord(topic=t, word=w, code=c, at=None) for t, w, c in said or ())
 
@@ -963,6 +1103,15 @@ def _sum(column: Any) -> Any:
 
 
 _MOMENT: Final = timedelta(microseconds=1)
+_TOLD: Final = tuple(
+    calls.c[name]
+    for name in (
+        *("id", "pbx", "direction", "caller", "caller_name", "number", "dialled"),
+        *("began", "seen_at", "answered_at", "ended_at", "outcome", "reason", "agent", "person"),
+        *("rings", "ring_ms", "wait_ms", "talk_ms", "ended_by", "queues", "over"),
+    )
+)
+"""What is told of a customer's call when his calls are given away."""
 _COUNTED: Final = ("id", "rings", "ring_ms", "wait_ms")
 
 

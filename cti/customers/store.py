@@ -133,6 +133,38 @@ class CustomerStore:
             found = await _read(connection, customers.c.id == customer)
         return found[0] if found else None
 
+    async def tiers(self, some: Collection[str]) -> Mapping[str, str]:
+        """Give the tiers of customers who have one."""
+        wanted, found = sorted(set(some)), dict[str, str]()
+        async with self._db.read() as connection:
+            for start in range(0, len(wanted), _IN_ONE):
+                asked = select(customers.c.id, customers.c.tier).where(
+                    customers.c.id.in_(wanted[start : start + _IN_ONE]), customers.c.tier != ""
+                )
+                found |= {row.id: row.tier for row in await connection.execute(asked)}
+        return found
+
+    async def forget(self, connection: AsyncConnection, customer: str) -> None:
+        """Empty a customer's record in the transaction of `connection`; its id alone stays."""
+        empty = {
+            "external_id": None,
+            "name": "",
+            "tier": "",
+            "company": "",
+            "area": "",
+            "note": "",
+            "care_flags": "",
+            "changed_at": self._clock.now(),
+        }
+        await connection.execute(delete(phones).where(phones.c.customer_id == customer))
+        await connection.execute(update(customers).where(customers.c.id == customer).values(empty))
+
+    async def by_external_id(self, external_id: str) -> Customer | None:
+        """Find a customer by the house's own id."""
+        async with self._db.read() as connection:
+            found = await _read(connection, customers.c.external_id == external_id)
+        return found[0] if found else None
+
     async def count(self) -> int:
         """Count all customers."""
         async with self._db.read() as connection:

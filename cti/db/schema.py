@@ -53,3 +53,8 @@ class Instant(TypeDecorator[datetime]):
 def new_id(at: datetime) -> str:
     """Make an id that sorts by time: 12 hex digits of milliseconds, 14 of chance."""
     return f"{int(at.timestamp() * 1000):012x}{secrets.token_hex(7)}"
+
+
+def first_id(at: datetime) -> str:
+    """Give what no id that was made at an instant or later is less than."""
+    return f"{int(at.timestamp() * 1000):012x}"

@@ -4,7 +4,7 @@ Every finding names the key and the reason; all are said at once. A key that nob
 refused: a typo must not become a silent default. Keys and defaults: requirement section 23.
 
     keys                              the kinds of values, and what is wrong with one
-    basics, fines, duty, calling      the sections
+    basics, fines, duty, calling, …   the sections
     days                              the calendar: the country's holidays and the house's own
     cautions                          what is allowed, and should be known
 """
@@ -21,7 +21,7 @@ from typing import Any, Final
 from cti.clock import SystemClock
 from cti.errors import HouseError
 from cti.house import House
-from cti.house_file import basics, calling, duty, fines
+from cti.house_file import basics, calling, duty, fines, recording
 from cti.house_file.cautions import cautions
 from cti.house_file.days import KEY as OWN_DAYS
 from cti.house_file.days import calendar, own_days
@@ -38,6 +38,7 @@ READ: Final = (
     "shifts",
     "visits",
     "dialing",
+    "recordings",
 )
 LATER: Final = (
     "cases",
@@ -45,7 +46,6 @@ LATER: Final = (
     "orders",
     "assessment",
     "reports",
-    "recordings",
     "customers",
 )
 """Sections whose keys only a later version reads and checks."""
@@ -228,5 +228,6 @@ def _house(keys: Mapping[str, Keys], effective_from: date | None) -> House:
         shifts=shifts,
         call_times=calling.call_times(keys["visits"]),
         dialing=calling.dialing(keys["dialing"]),
+        recordings=recording.recordings(keys["recordings"]),
         effective_from=effective_from,
     )

@@ -338,6 +338,61 @@ class PenaltyStore:
             raise _no_incident()
         return found[0]
 
+    async def concerned(self, calls: Collection[str]) -> dict[str, set[str]]:
+        """Give whom the lines about some missed calls concern, by call."""
+        asked = (
+            select(missed_calls.c.call, lines.c.person)
+            .join(lines, lines.c.incident == missed_calls.c.incident)
+            .where(missed_calls.c.call.in_(sorted(calls)))
+        )
+        found: dict[str, set[str]] = {}
+        async with self._db.read() as conn:
+            for row in await conn.execute(asked.distinct()):
+                found.setdefault(row.call, set()).add(row.person)
+        return found
+
+    async def undecided(self, calls: Collection[str]) -> dict[str, str]:
+        """Give those calls about which something may still be decided or appealed, by incident."""
+        asked = sorted(calls)
+        missed = select(missed_calls.c.call, incidents.c.id).join(
+            incidents, incidents.c.id == missed_calls.c.incident
+        )
+        named = select(incidents.c.ref.label("call"), incidents.c.id)
+        open_ = incidents.c.state != IncidentState.CLOSED
+        found: dict[str, str] = {}
+        async with self._db.read() as conn:
+            for wanted in (
+                missed.where(open_, missed_calls.c.call.in_(asked)),
+                named.where(open_, incidents.c.ref.in_(asked)),
+            ):
+                found |= {row.call: row.id for row in await conn.execute(wanted)}
+        return found
+
+    async def forget_numbers(
+        self, conn: Connection, calls: Collection[str], numbers: Collection[str]
+    ) -> None:
+        """Let missed calls forget whose they were, in the transaction of `conn`.
+
+        What was decided, and on which evidence about people of the house, stays.
+        """
+        asked = sorted(calls)
+        for start in range(0, len(asked), AT_ONCE):
+            his = missed_calls.c.call.in_(asked[start : start + AT_ONCE])
+            for row in (await conn.execute(select(missed_calls).where(his))).all():
+                found = _EVIDENCE.validate_json(row.evidence)
+                nobodys = replace(
+                    found.facts, number=None, caller=None, customer=None, recordings=()
+                )
+                evidence = _EVIDENCE.dump_json(replace(found, facts=nobodys)).decode()
+                await conn.execute(
+                    update(missed_calls)
+                    .where(missed_calls.c.call == row.call)
+                    .values(number=None, evidence=evidence)
+                )
+                await conn.execute(
+                    update(incidents).where(incidents.c.id == row.incident).values(number=None)
+                )
+
     async def bundles(self, *, decided: bool = False) -> Sequence[Bundle]:
         """List bundles that wait for a decision, or the others; newest first, at most 200."""
         waits = (

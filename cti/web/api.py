@@ -25,6 +25,13 @@ STATUS: Final[Mapping[str, int]] = {
     "no_bundle": 404,
     "no_line": 404,
     "no_person": 404,
+    "no_such_recording": 404,
+    "recording_pass": 403,
+    "recording_gone": 410,
+    "audio_unknown": 415,
+    "audio_codec": 415,
+    "audio_broken": 415,
+    "audio_long": 415,
 }
 """HTTP statuses of refusals; any other refusal is 409."""
 

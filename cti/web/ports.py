@@ -1,6 +1,6 @@
 """What the pages need from the other rooms; `app` gives it. No behaviour here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -56,6 +56,23 @@ class Accounts(Protocol):
 
     async def end_session(self, token: str) -> None:
         """End a session; ending it again does nothing."""
+        ...
+
+
+class Players(Protocol):
+    """The recordings of calls, as other rooms' pages show them (`recordings/player.html`)."""
+
+    async def __call__(
+        self, calls: Collection[str], person: Person, address: str
+    ) -> Sequence[Mapping[str, Any]]:
+        """Give what the template wants of each recording that this person may hear, call by call.
+
+        That it was listed is noted, with the client's `address`.
+        """
+        ...
+
+    async def known(self, calls: Collection[str], person: Person) -> Collection[str]:
+        """Give those calls of which this person may hear a recording."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Measures: `make bench`, or `python -m tests.bench reading memory latency load` for some of it."""
+"""Measures: `make bench`, or `python -m tests.bench PART...` for some of `tests.bench.parts`."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.parts import PARTS
+from tests.kit.scenes import chromium
 from tests.pbx.lab import missing
 
 
@@ -21,7 +22,7 @@ def main() -> int:
         reader.error(f"there is no part {unknown[0]!r}; the parts are: {', '.join(PARTS)}")
     for part in wanted:
         measure, what = PARTS[part]
-        if part == "load" and (why := missing()):
+        if why := _missing(part):
             sys.stdout.write(f"{part}: left out: {why}\n")
             continue
         with tempfile.TemporaryDirectory() as data, spawn.Pool(1) as pool:
@@ -29,6 +30,13 @@ def main() -> int:
         sys.stdout.write(f"{part}: {what}\n  {json.dumps(figures)}\n")
         sys.stdout.flush()
     return 0
+
+
+def _missing(part: str) -> str | None:
+    """Say what this machine lacks for a part."""
+    if part == "playing":
+        return None if chromium() else "no chromium on this machine"
+    return missing() if part == "load" else None
 
 
 if __name__ == "__main__":

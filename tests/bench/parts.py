@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-from tests.bench import latency, load, pages, reading
+from tests.bench import collecting, latency, load, pages, playing, reading
 
 Measured = dict[str, Any]
 
@@ -28,6 +28,14 @@ def _load(data: Path) -> Measured:
     return asyncio.run(load.measure(data))
 
 
+def _collecting(data: Path) -> Measured:
+    return uvloop.run(collecting.measure(data))
+
+
+def _playing(data: Path) -> Measured:
+    return asyncio.run(playing.measure(data))
+
+
 def _pages(data: Path) -> Measured:
     return asyncio.run(pages.measure(data))
 
@@ -37,5 +45,7 @@ PARTS: Final[dict[str, tuple[Callable[[Path], Measured], str]]] = {
     "memory": (_memory, "memory over 100,000 calls, end by warm: flat"),
     "latency": (_latency, "from the PBX's word to the card, 100 agents: p50 5 ms, p99 30 ms"),
     "load": (_load, "processor time per call, by Asterisk's own: at most 0.25"),
+    "collecting": (_collecting, "beside cp and sha256sum of the same files: 1.5 times as long"),
+    "playing": (_playing, "ms to the sound of an hour among 100,000 [median, worst]: at most 300"),
     "pages": (_pages, "pages of a big house: p95 at most 200 ms; a month's report at most 2 s"),
 }

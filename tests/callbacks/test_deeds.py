@@ -502,3 +502,19 @@ async def test_a_claim_holds_for_half_an_hour(it: Story) -> None:
     await it.desk.look()
 
     assert held == await it.now(held)
+
+
+async def test_a_callback_that_is_over_forgets_whom_it_called_and_an_open_one_refuses(
+    it: Story,
+) -> None:
+    owed = await it.owes("m1")
+
+    with pytest.raises(Refused) as refused:
+        async with it.db.write() as conn:
+            await it.store.forget_numbers(conn, ["m1"], [])
+    await it.desk.cancel(LIN, owed.id, "he asked", "")
+    async with it.db.write() as conn:
+        await it.store.forget_numbers(conn, [], [WANG])
+
+    assert "customer_owed" == refused.value.code
+    assert ("", "") == ((await it.now(owed)).number, (await it.now(owed)).note)

@@ -14,7 +14,7 @@ from cti.db.engine import Database
 from cti.people.rules import Person
 from cti.web.site import Site
 from tests.callbacks.conftest import BO, CHEN, LIN, MAY, OU, TAM, WANG, WU, Story, minutes
-from tests.kit.web import Seat, Stage, stage
+from tests.kit.web import NothingRecorded, Seat, Stage, stage
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e{{7*7}}"
 LANGUAGES = ("en", "zh-Hant", "zh-Hans")
@@ -54,7 +54,10 @@ async def house(sqlite_db: Database) -> AsyncIterator[House]:
     site = Site(house="小南國", house_locale="zh-Hant", zone=ZoneInfo("Asia/Shanghai"))
     cast = (MAY, BO, CHEN, LIN, OU, TAM)
     async with stage(
-        site=site, clock=story.clock, people=cast, rooms=[CallbackPages(story.desk)]
+        site=site,
+        clock=story.clock,
+        people=cast,
+        rooms=[CallbackPages(story.desk, NothingRecorded())],
     ) as it:
         yield House(story, it)
 

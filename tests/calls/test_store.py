@@ -624,3 +624,44 @@ async def test_answered_calls_with_a_number_are_told_also_while_they_go_on(db: D
         [(one.call, one.number, one.at, one.person) for one in some] for some in told_since
     ]
     assert [] == await store.answered_with([], at(0))
+
+
+async def test_what_recordings_need_of_a_call_is_told(db: Database) -> None:
+    record = answered("call-1", recordings=("/monitor/one.wav",))
+    await keep(db, batch(keeping(record, customer="c-wang")), batch(live("call-2")))
+    store = CallStore(db)
+
+    over, living = await store.recorded(NINE - timedelta(hours=1))
+
+    assert ("call-1", True, True, 5000) == (over.call, over.over, over.answered, over.talk_ms)
+    assert (("/monitor/one.wav",), "c-wang", "p-bo") == (over.files, over.customer, over.person)
+    assert {"+8613800138000", "4000", "6002"} <= over.names
+    (talk,) = over.talks
+    assert ("6002", "p-bo", at(4), at(9)) == (talk.agent, talk.person, talk.began, talk.ended)
+    assert ("call-2", False, None, ()) == (living.call, living.over, living.ended, living.talks)
+
+
+async def test_calls_with_recordings_are_found_by_time_by_channel_and_by_themselves(
+    db: Database,
+) -> None:
+    record = answered("call-1")
+    await keep(db, batch(record, live("call-2")))
+    store, leg = CallStore(db), record.legs[0][0]
+
+    later = await store.recorded(NINE + timedelta(hours=1), ["call-1"])
+    by_leg = await store.recorded_on(record.pbx, leg)
+    before = await store.recorded_between(record.pbx, at(-9), at(-1))
+    within = await store.recorded_between(record.pbx, at(9), at(10))
+    after = await store.recorded_between(record.pbx, at(10), at(11))
+
+    assert [["call-2", "call-1"], ["call-1"], [], ["call-1", "call-2"], ["call-2"]] == [
+        [one.call for one in some] for some in (later, by_leg, before, within, after)
+    ]
+    assert leg in by_leg[0].legs
+    assert [] == await store.recorded_on(record.pbx, "none")
+
+
+async def test_who_spoke_in_a_call_is_told(db: Database) -> None:
+    await keep(db, batch(answered("call-1"), missed("call-2")))
+
+    assert {"call-1": {"p-bo"}} == await CallStore(db).spoke_in(["call-1", "call-2", "none"])

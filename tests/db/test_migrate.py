@@ -20,6 +20,7 @@ from cti.errors import ConfigError
 
 for store in Path(cti.__file__).parent.glob("*/store.py"):
     import_module(f"cti.{store.parent.name}.store")  # the tables
+import_module("recordings.store")
 
 
 def differences(connection: Connection) -> list[object]:

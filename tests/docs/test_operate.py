@@ -25,7 +25,9 @@ PAGE = DOCS / "operate.md"
 PLAY = ("demo.py", "simulator")
 """What only the demo says is for nobody who operates."""
 SOURCES = [
-    path for path in (ROOT / "cti").rglob("*.py") if not any(word in path.parts for word in PLAY)
+    path
+    for path in [*(ROOT / "cti").rglob("*.py"), *(ROOT / "recordings").glob("*.py")]
+    if not any(word in path.parts for word in PLAY)
 ]
 LEVELS = {"exception": "error"}
 OURS = "Always a fault of ours"

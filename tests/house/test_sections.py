@@ -16,6 +16,7 @@ from cti.house import (
     LineTestRules,
     PenaltyRule,
     PenaltyRules,
+    RecordingRules,
     ShiftRules,
     ShiftType,
     WorkingDays,
@@ -47,6 +48,23 @@ def test_a_file_that_says_nothing_has_the_reference_rules() -> None:
     assert (house.inbound, house.penalties) == (InboundRules(), PenaltyRules())
     assert (house.line_test, house.shifts) == (LineTestRules(), ShiftRules())
     assert (house.call_times, house.dialing) == (CallTimes(), DialingRules())
+
+
+def test_who_is_recorded_can_be_written() -> None:
+    house = read(
+        '[recordings]\nrequired = false\ndirections = ["inbound"]\nmissing_after = "10m"\n'
+        'retention = "52w"\nmin_free_gb = 50\n'
+    )
+
+    rules = RecordingRules(
+        required=False,
+        directions=("inbound",),
+        missing_after=timedelta(minutes=10),
+        retention=timedelta(weeks=52),
+        min_free_gb=50,
+    )
+    assert rules == house.recordings
+    assert RecordingRules() == read().recordings
 
 
 def test_the_literal_rule_can_be_written() -> None:

@@ -4,7 +4,7 @@ The cast: May (6001) and Bo (6002) are agents, Lin supervises, Tam is the techni
 the books; Chen is a stranger.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -250,6 +250,18 @@ def empty_board(links: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     wall = {"waiting": 0, "longest": None, "states": {}, "agents": [], "alarms": []}
     parts = {"calls": [], "agents": [], "today": today, "wall": wall}
     return parts | {"links": list(links), **rules}
+
+
+class NothingRecorded:
+    """A house that records nothing (`cti.web.ports.Players`)."""
+
+    async def __call__(
+        self, calls: Collection[str], person: Person, address: str
+    ) -> Sequence[Mapping[str, Any]]:
+        return []
+
+    async def known(self, calls: Collection[str], person: Person) -> Collection[str]:
+        return ()
 
 
 @dataclass

@@ -7,17 +7,17 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.kit.disk import small_disk
 from tests.kit.house import WANG, House, Row, at_work, opened
 from tests.kit.proxy import Proxy, before
 from tests.pbx.lab import Call, Lab, Pair
-from tests.pbx.lab.run import run
 from tests.pbx.lab.sip import Customer, Customers, Manner, Phones
 from tests.pbx.lab.trees import CROWD_PORT
 
@@ -347,19 +347,6 @@ async def test_a_wrong_secret_is_said_once_and_not_hammered(plant: Plant, tmp_pa
         assert 2 == proxy.taken == len(house.daemon.facts("pbx_login_refused"))
         assert "manager.conf" in said["todo"]
         assert "wrong" not in house.daemon.log.read_text(encoding="utf-8")
-
-
-@asynccontextmanager
-async def small_disk(where: Path, size: str = "4m") -> AsyncIterator[Path]:
-    """A disk of its own that is soon full."""
-    where.mkdir()
-    done = run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(where)])
-    if done.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
-    try:
-        yield where
-    finally:
-        run(["umount", "--lazy", str(where)])
 
 
 def fill(disk: Path, log: Path) -> Path:

@@ -18,7 +18,7 @@ from cti.penalties.rules import Circumstances, judge
 from cti.penalties.store import PenaltyStore
 from cti.people.rules import Directory, Person, Role
 from cti.presence.states import AgentState, Interval, Source
-from tests.kit.web import BO, LIN, MAY, NOON, OU, TAM, Seat, Stage, stage
+from tests.kit.web import BO, LIN, MAY, NOON, OU, TAM, NothingRecorded, Seat, Stage, stage
 
 WEI = Person(id="p-wei", number="5002", name="Wei", role=Role.SUPERVISOR)
 MO = Person(id="p-mo", number="7001", name="Mo", role=Role.MANAGER)
@@ -152,6 +152,7 @@ async def office(sqlite_db: Database) -> AsyncIterator[Office]:
             clock=clock,
             callbacks=nothing,
             customers=nothing,
+            recordings=NothingRecorded(),
         )
     )
     async with stage(clock=clock, people=PEOPLE, rooms=[room]) as it:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import update
 
 from cti.db.engine import Database
 from cti.errors import Refused
@@ -25,12 +26,14 @@ from cti.penalties.record import (
     Verdict,
     WaitingBundle,
 )
+from cti.penalties.store import incidents
 from cti.people.rules import Directory, Person, Role
 from cti.presence.states import AgentState
 from tests.kit.fines import (
     ANN,
     BO,
     BOOKING,
+    CALLER,
     CHEN,
     LIN,
     MAY,
@@ -801,3 +804,36 @@ async def test_amounts_of_a_house_with_points(db: Database) -> None:
     assert {("10.00", "points"), ("50.00", "points")} == {
         (str(one.amount), one.unit) for one in await office.lines()
     }
+
+
+async def test_a_call_is_undecided_until_nobody_may_appeal_any_more(office: Office) -> None:
+    incident = (await office.store.lines(ReviewFilter())).rows[0].incident
+
+    assert {"call-1": incident} == await office.store.undecided(["call-1", "call-2"])
+
+    async with office.db.write() as conn:
+        await conn.execute(update(incidents).values(state=IncidentState.CLOSED))
+    assert {} == await office.store.undecided(["call-1"])
+
+
+async def test_a_missed_call_forgets_whose_it_was_and_keeps_what_it_cost(office: Office) -> None:
+    before = (await office.store.lines(ReviewFilter())).rows
+
+    async with office.db.write() as conn:
+        await office.store.forget_numbers(conn, ["call-1"], [CALLER])
+
+    (missed,) = (await office.store.missed_calls(MissedFilter())).rows
+    told = await office.store.incident(missed.incident)
+    assert (None, None, None, None) == (
+        missed.number,
+        missed.evidence.facts.number,
+        missed.evidence.facts.caller,
+        told.number,
+    )
+    assert before == (await office.store.lines(ReviewFilter())).rows
+
+
+async def test_whom_the_lines_of_a_call_concern_is_told(office: Office) -> None:
+    told = await office.store.concerned(["call-1", "none"])
+
+    assert {"call-1": {MAY, BO, ANN, LIN}} == told

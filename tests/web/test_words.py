@@ -12,6 +12,7 @@ from cti.web.words import FOLDER, LOCALES, ROOMS, Text, Words, choose
 
 WEB = Path(cti.web.__file__).parent
 CODE = WEB.parent
+RECORDINGS = CODE.parent / "recordings"
 PAGES = {path.name for path in [*WEB.glob("*.py"), *CODE.glob("*/routes/*.py")]} | {"routes.py"}
 WORDS = Words()
 
@@ -78,6 +79,7 @@ def test_taiwan_and_the_mainland_have_words_of_their_own() -> None:
 
 def sources() -> list[Path]:
     found = [*CODE.rglob("*.html"), *CODE.rglob("*.py"), *(WEB / "static").glob("*.js")]
+    found += RECORDINGS.glob("*.py")
     found.remove(WEB / "static" / "shapes.js")  # names of shapes look like keys
     return found
 

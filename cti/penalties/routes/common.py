@@ -1,10 +1,10 @@
 """What the pages of this room share: whom they ask, and how they read what was typed."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -21,6 +21,7 @@ from cti.people.rules import Directory, Person, Right
 from cti.reports.sheets import Sheet
 from cti.web.auth import Visitor
 from cti.web.downloads import Form
+from cti.web.ports import Players
 from cti.web.rooms import Kit
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Asks:
     clock: Clock
     callbacks: CallbackStates
     customers: Names
+    recordings: Players
 
 
 class Part:
@@ -91,6 +93,13 @@ class Part:
     async def file(self, sheet: Sheet, form: Form) -> web.Response:
         """Answer with a table as a file."""
         return await self.kit.downloads.answer(sheet, form)
+
+    async def players(
+        self, request: web.Request, visitor: Visitor, calls: Collection[str]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Give the recordings of calls, as `recordings/player.html` shows them."""
+        address = self.kit.pages.site.address(request)
+        return await self.asks.recordings(calls, person_of(visitor), address)
 
     def say(self, visitor: Visitor, key: str) -> str:
         """Give a text in the visitor's language."""

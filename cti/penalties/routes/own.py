@@ -42,6 +42,7 @@ class Own(Part):
             rows=[as_told(row) for row in page.rows],
             more=page.after,
             missed=missed.rows,
+            recorded=await self.asks.recordings.known([row.call for row in missed.rows], person),
             unseen=[row for row in page.rows if row.notified_at and not row.seen_at],
             appealable=lambda row: _appealable(row) and row.appeal_until > now,
             month=self.today().replace(day=1),

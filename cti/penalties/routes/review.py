@@ -76,6 +76,7 @@ class Review(Part):
             reasons=list(MissReason),
             callbacks=await self.asks.callbacks(calls),
             customers=await self.asks.customers({one for one in customers if one}),
+            recorded=await self.asks.recordings.known(calls, person_of(visitor)),
         )
 
     def _missed_filter(self, request: web.Request) -> MissedFilter:
@@ -309,6 +310,7 @@ class Review(Part):
             may_decide=_may_decide(visitor) and person_of(visitor).id in incident.deciders,
             undo=self._undo_open,
             may_undo=any(map(self._undo_open, incident.lines)),
+            recordings=await self.players(request, visitor, calls),
         )
 
     async def decide_incident(self, request: web.Request, visitor: Visitor) -> web.Response:
@@ -433,7 +435,12 @@ class Review(Part):
         return see_other(f"/incidents/{incident}?done=proposed")
 
 
-_NO_CALLS: Final = {"reasons": list(MissReason), "callbacks": {}, "customers": {}}
+_NO_CALLS: Final = {
+    "reasons": list(MissReason),
+    "callbacks": {},
+    "customers": {},
+    "recorded": (),
+}
 _NO_LINES: Final = {
     "bundles": (),
     "states": list(LineState),

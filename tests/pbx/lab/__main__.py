@@ -3,14 +3,17 @@
 import argparse
 import asyncio
 import gzip
+import json
 import os
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from tests.pbx.lab import demo
+from tests.pbx.lab import demo, talks
 from tests.pbx.lab.lab import Lab
 from tests.pbx.lab.load import Borne, Load, bear
 from tests.pbx.lab.pair import Pair
@@ -37,6 +40,7 @@ def main() -> int:
         "behave": _behave,
         "load": _load,
         "tapes": _tapes,
+        "talks": _talks,
     }
     try:
         return commands[given.command](given)
@@ -72,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     tapes = commands.add_parser("tapes", help="record tests/traces/lab again")
     tapes.add_argument("names", nargs="*", help="these scenes alone")
     tapes.add_argument("--into", type=Path, default=TRACES)
+    talks = commands.add_parser("talks", help="recorded calls, and whose each recording is")
+    talks.add_argument("--calls", type=int, default=200)
     return parser
 
 
@@ -185,6 +191,26 @@ def _tapes(given: argparse.Namespace) -> int:
             sizes = asyncio.run(record(scene, given.into))
             _say(f"{scene.name}: " + ", ".join(f"{who} {size}" for who, size in sizes.items()))
     return 0
+
+
+def _talks(given: argparse.Namespace) -> int:
+    async def play(pair: Pair, data: Path) -> dict[str, Any]:
+        async with Lab(pair) as lab, talks.recorded(pair, data) as house:
+            evening, planned = talks.Evening(house, lab), talks.planned(given.calls)
+            await evening.play(planned)
+            await lab.records_quiet()
+            await house.none_open()
+            await talks.all_collected(house)
+            return await evening.judge(planned)
+
+    pair = Pair.start()
+    try:
+        with tempfile.TemporaryDirectory() as data:
+            figures = asyncio.run(play(pair, Path(data)))
+    finally:
+        pair.stop()
+    _say(json.dumps(figures, indent=1))
+    return 0 if figures["right"] == figures["calls"] else 1
 
 
 def _demo() -> Pair:

@@ -59,6 +59,7 @@ def stop() -> bool:
 
 def settings(pair: Pair, secret_file: Path) -> str:
     """Give the part of cti's settings that names this PBX, as TOML."""
+    monitor = f"{pair.pbx.tree}/spool/monitor = {pair.pbx.folder / 'spool/monitor'}"
     lines = [
         "[[pbx]]",
         'name = "lab"',
@@ -68,6 +69,7 @@ def settings(pair: Pair, secret_file: Path) -> str:
         f"secret_file = {json.dumps(str(secret_file.absolute()))}",
         f"systemname = {json.dumps(pair.secret.systemname)}",
         'trunks = ["PJSIP/trunk*"]',
+        f"recordings = {json.dumps([monitor])}",
     ]
     return "\n".join([*lines, ""])
 

@@ -47,6 +47,11 @@ class DeskPhone(Agent):
         self._requests(call, "ACK", number=call.number)
         call.theirs = answer["to"]
 
+    async def resumes(self, call: Dialogue) -> None:
+        """Take the other party off hold."""
+        await self._asks(call, "INVITE", sound="sendrecv")
+        self._requests(call, "ACK", number=call.number)
+
     async def dials(self, to: str, *, until: int) -> Dialogue:
         """Dial a colleague, until the PBX answers 180 (rings) or 200 (picked up)."""
         uri = f"sip:{to}@{self.pbx[0]}"

@@ -103,11 +103,26 @@ class Lab:
         for number, does in numbers.items():
             await self.behave(number.removeprefix("p"), does)
 
+    async def speaks_as(self, number: str, voice: str) -> None:
+        """Let a phone say this file, as `Voices.file` gives it, whenever it has answered."""
+        await self.world.do("DBPut", Family="voice", Key=number, Val=voice)
+
     async def customer_calls(
-        self, number: str, *, to: str, name: str = "", patience: float = 60, talk: float = 5
+        self,
+        number: str,
+        *,
+        to: str,
+        name: str = "",
+        patience: float = 60,
+        talk: float = 5,
+        voice: str = "",
     ) -> Call:
-        """Let a customer ring the house: gives up after `patience` s, hangs up after `talk` s."""
-        return await self._calls(f"PJSIP/{to}@pbx", f'"{name}" <{number}>', patience, talk)
+        """Let a customer ring the house: gives up after `patience` s, hangs up after `talk` s.
+
+        He says the file `voice`, or nothing.
+        """
+        caller = f'"{name}" <{number}>'
+        return await self._calls(f"PJSIP/{to}@pbx", caller, patience, talk, voice)
 
     async def anonymous_calls(self, *, to: str, patience: float = 60, talk: float = 5) -> Call:
         """Let a customer ring who withholds the number."""
@@ -115,11 +130,11 @@ class Lab:
         return await self._calls(f"PJSIP/{to}@withheld", caller, patience, talk)
 
     async def phone_calls(
-        self, number: str, *, to: str, patience: float = 60, talk: float = 5
+        self, number: str, *, to: str, patience: float = 60, talk: float = 5, voice: str = ""
     ) -> Call:
         """Let a desk phone dial: a colleague, a mobile, *8, a parking place."""
         caller = f'"Agent {number}" <{number}>'
-        return await self._calls(f"PJSIP/{to}@desk", caller, patience, talk)
+        return await self._calls(f"PJSIP/{to}@desk", caller, patience, talk, voice)
 
     async def phone_hangs_up(self, number: str) -> None:
         """Let a phone that was rung and answered put the receiver down now."""
@@ -179,17 +194,22 @@ class Lab:
             await product.bye()
         return attempt
 
-    async def _calls(self, channel: str, caller: str, patience: float, talk: float) -> Call:
+    async def _calls(
+        self, channel: str, caller: str, patience: float, talk: float, voice: str = ""
+    ) -> Call:
         call = Call(self.world, f"world-{secrets.token_hex(8)}")
+        does = {"Application": "Wait", "Data": str(talk)}
+        if voice:
+            does = {"Context": "caller", "Exten": "s", "Priority": "1"}
         await self.world.do(
             "Originate",
             Channel=channel,
             CallerID=caller,
             Timeout=str(int(patience * 1000)),
-            Application="Wait",
-            Data=str(talk),
             ChannelId=call.id,
             Async="true",
+            Variable=[f"TALK={talk}", f"VOICE={voice}"],
+            **does,
         )
         return call
 

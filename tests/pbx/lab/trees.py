@@ -25,6 +25,7 @@ FOLDERS = (
     "spool/monitor",
     "spool/tmp",
     "spool/voicemail",
+    "spool/voices",
 )
 STAFF = range(6001, 6010)  # desk phones that the world plays; 6010 may register itself
 REGISTERS = (

@@ -1,0 +1,40 @@
+"""Section `[recordings]`: who is recorded, who listens, and when is the medium too full?"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from cti.house import RETENTION_PURPOSES, RecordingRules
+from cti.house_file.keys import Keys
+
+DIRECTIONS: Final = ("inbound", "outbound", "internal")
+KEPT: Final = ("1d", "520w")
+LISTENERS: Final = ("agent", "supervisor", "manager", "owner", "auditor")
+
+
+def recordings(keys: Keys) -> RecordingRules:
+    """Read `[recordings]`."""
+    plain = RecordingRules()
+    return RecordingRules(
+        required=keys.flag("required", default=plain.required),
+        directions=keys.some_of("directions", plain.directions, DIRECTIONS),
+        missing_after=keys.duration("missing_after", plain.missing_after, "10s", "24h"),
+        announce=keys.flag("announce", default=plain.announce),
+        retention=keys.duration("retention", plain.retention, *KEPT),
+        retention_tiers=_kept(keys.inner("retention_tiers", '{ gold = "730d" }')),
+        retention_purposes=_kept(
+            keys.inner("retention_purposes", '{ voicemail = "90d" }'), RETENTION_PURPOSES
+        ),
+        pause=keys.flag("pause", default=plain.pause),
+        min_free_gb=keys.whole("min_free_gb", plain.min_free_gb, 1, 100_000),
+        agents_listen=keys.flag("agents_listen", default=plain.agents_listen),
+        download=keys.some_of("download", plain.download, LISTENERS),
+    )
+
+
+def _kept(keys: Keys, known: tuple[str, ...] = ()) -> Mapping[str, timedelta]:
+    """Read how long what is kept, by name; `known` are all names there are, if they are known."""
+    names = [name for name in keys.table if not known or name in known]
+    found = {name: keys.duration(name, timedelta(), *KEPT) for name in names}
+    keys.refuse_unknown()
+    return found

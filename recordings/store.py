@@ -1,0 +1,686 @@
+"""Keeps recordings: what is known of each, its peaks, pauses, markers and holds.
+
+The sound lies in the storage; `place` says where. A row is known by its `mark`: the PBX and the
+file's name with its take, or the call that should have one. So the same may be kept any number
+of times.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from cti.db import audit
+from cti.db.engine import Database
+from cti.db.schema import Connection, Instant, first_id, metadata
+from cti.errors import Refused
+from recordings.record import Gone, Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
+
+_ID: Final = String(32)
+AT_ONCE: Final = 500
+"""So many are asked for in one statement."""
+
+recordings: Final = Table(
+    "recordings",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("mark", String(64), nullable=False, unique=True),
+    Column("pbx", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_key", String(64), nullable=False, index=True),
+    Column("take", Integer, nullable=False),
+    Column("source_size", BigInteger, nullable=False),
+    Column("source_changed", BigInteger, nullable=False),
+    Column("call", _ID, index=True),
+    Column("named_by", String(16)),
+    Column("channel", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("person", _ID),
+    Column("customer", _ID),
+    Column("began", Instant),
+    Column("ended", Instant),
+    Column("duration_ms", BigInteger),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("format", String(16), nullable=False),
+    Column("rate", Integer, nullable=False),
+    Column("channels", Integer, nullable=False),
+    Column("left", String(16), nullable=False),
+    Column("silence_share", Float),
+    Column("peaks", LargeBinary),
+    Column("place", String(200), nullable=False, index=True),
+    Column("key_id", String(64)),
+    Column("mended", Boolean, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("linked_at", Instant),
+    Column("gone_at", Instant),
+    Column("gone_reason", Text, nullable=False),
+    Column("gone_policy", String(64), nullable=False),
+    Index("ix_recordings_state_id", "state", "id"),
+    Index("ix_recordings_customer_id", "customer", "id"),
+    Index("ix_recordings_person_id", "person", "id"),
+)
+"""One row per file, or per call that should have one. Two rows may name one `place`: storage is
+by content, and the same content is kept once."""
+
+pauses: Final = Table(
+    "recording_pauses",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("call", _ID, nullable=False, index=True),
+    Column("recording", _ID),
+    Column("began", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("person", _ID, nullable=False),
+)
+"""By call, for the pause is there before the file is."""
+
+markers: Final = Table(
+    "recording_markers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column(
+        "recording",
+        _ID,
+        ForeignKey("recordings.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+)
+
+holds: Final = Table(
+    "recording_holds",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("call", _ID, nullable=False, index=True),
+    Column("why", String(32), nullable=False),
+    Column("ref", String(64), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("person", _ID, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Holds are the call's: recordings that come later are held as well."""
+
+cursors: Final = Table(
+    "recording_cursors",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("call", _ID, nullable=False),
+)
+"""How far the calls that are over were looked at."""
+
+_PLAIN: Final = tuple(one.name for one in fields(Recording))
+_MARKER: Final = tuple(one.name for one in fields(Marker))
+_COLUMNS: Final = tuple(recordings.c[name] for name in _PLAIN)
+_HOLD: Final = tuple(one.name for one in fields(Hold))
+_LINK: Final = ("call", "named_by", "agent", "person", "customer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tomb:
+    """What a tombstone says: when a sound was deleted, why, by which rules, by whom."""
+
+    at: datetime
+    reason: Gone
+    policy: str
+    who: str
+    why: str = ""
+    """What a person said to it."""
+    address: str = ""
+
+
+class RecordingStore:
+    """Recordings in the database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    # -- reading
+
+    async def get(self, recording: str) -> Recording:
+        """Give one recording. Raises `Refused` (no_such_recording)."""
+        found = await self._all(select(*_COLUMNS).where(recordings.c.id == recording))
+        if not found:
+            raise Refused("no_such_recording", "there is no such recording")
+        return found[0]
+
+    async def peaks(self, recording: str) -> bytes | None:
+        """Give the peaks of one recording; None while they are not known."""
+        async with self._db.read() as conn:
+            found: bytes | None = await conn.scalar(
+                select(recordings.c.peaks).where(recordings.c.id == recording)
+            )
+            return found
+
+    async def of_call(self, call: str) -> list[Recording]:
+        """Give the recordings of a call, in the order in which they began."""
+        return (await self.of_calls([call])).get(call, [])
+
+    async def of_calls(self, calls: Collection[str]) -> dict[str, list[Recording]]:
+        """Give the recordings of many calls, by call."""
+        found: dict[str, list[Recording]] = {}
+        asked = sorted(set(calls))
+        for start in range(0, len(asked), AT_ONCE):
+            some = recordings.c.call.in_(asked[start : start + AT_ONCE])
+            for one in await self._all(select(*_COLUMNS).where(some).order_by(recordings.c.id)):
+                found.setdefault(str(one.call), []).append(one)
+        for of_one in found.values():
+            of_one.sort(key=lambda one: (one.began or one.seen_at, one.id))
+        return found
+
+    async def of_customer(
+        self, customer: str, before: str | None = None, limit: int = 50
+    ) -> list[Recording]:
+        """Give a customer's recordings, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.customer == customer, before, limit)
+
+    async def of_person(
+        self, person: str, before: str | None = None, limit: int = 50
+    ) -> list[Recording]:
+        """Give an agent's recordings, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.person == person, before, limit)
+
+    async def missing(self, before: str | None = None, limit: int = 50) -> list[Recording]:
+        """Give the calls' recordings that nobody can hear (REC-07): missing, or damaged.
+
+        Newest first, from before the row `before` on.
+        """
+        damaged = (recordings.c.state == State.DAMAGED.value) & recordings.c.call.is_not(None)
+        return await self._page(
+            (recordings.c.state == State.MISSING.value) | damaged, before, limit
+        )
+
+    async def orphans(self, before: str | None = None, limit: int = 50) -> list[Recording]:
+        """Give what belongs to no call, newest first, from before the recording `before` on."""
+        nobodys = (recordings.c.state == State.DAMAGED.value) & recordings.c.call.is_(None)
+        return await self._page((recordings.c.state == State.ORPHAN.value) | nobodys, before, limit)
+
+    async def kept(self, before: str | None = None, limit: int = 50) -> list[Recording]:
+        """Give what has sound, newest first, from before the recording `before` on."""
+        return await self._page(recordings.c.place != "", before, limit)
+
+    async def counts(self) -> dict[State, int]:
+        """Count the recordings of each state, without those whose sound is away."""
+        async with self._db.read() as conn:
+            rows = await conn.execute(
+                select(recordings.c.state, func.count().label("n"))
+                .where(recordings.c.gone_at.is_(None))
+                .group_by(recordings.c.state)
+            )
+            return {State(row.state): row.n for row in rows}
+
+    async def unlinked(
+        self, states: Collection[State], since: datetime | None = None, limit: int = AT_ONCE
+    ) -> list[Recording]:
+        """Give what is kept and belongs to no call, oldest first, first seen since an instant."""
+        asked = select(*_COLUMNS).where(
+            recordings.c.state.in_(sorted(state.value for state in states)),
+            recordings.c.call.is_(None),
+            recordings.c.gone_at.is_(None),
+        )
+        if since is not None:
+            asked = asked.where(recordings.c.id >= first_id(since))
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    async def latest(self, pbx: str, sources: Collection[str]) -> dict[str, Recording]:
+        """Give the latest take of each file that a PBX named, by its name."""
+        found: dict[str, Recording] = {}
+        keys = {_source_key(pbx, source): source for source in sources}
+        asked = sorted(keys)
+        for start in range(0, len(asked), AT_ONCE):
+            some = recordings.c.source_key.in_(asked[start : start + AT_ONCE])
+            asked_of: Select[Any] = select(*_COLUMNS, recordings.c.source_key).where(some)
+            async with self._db.read() as conn:
+                for row in await conn.execute(asked_of.order_by(recordings.c.take)):
+                    found[keys[row.source_key]] = _recording(row)
+        return found
+
+    async def sharing(self, place: str) -> int:
+        """Count the recordings whose sound lies at a place: the last that goes takes it along."""
+        async with self._db.read() as conn:
+            kept = and_(recordings.c.place == place, recordings.c.gone_at.is_(None))
+            return int(await conn.scalar(select(func.count()).where(kept)) or 0)
+
+    async def pauses_of(self, call: str) -> list[Pause]:
+        """Give the pauses of a call, in order."""
+        async with self._db.read() as conn:
+            asked = select(pauses).where(pauses.c.call == call).order_by(pauses.c.began)
+            return [Pause(**row._mapping) for row in await conn.execute(asked)]
+
+    async def markers_of(self, recording: str) -> list[Marker]:
+        """Give the markers of a recording, in the order of the sound."""
+        async with self._db.read() as conn:
+            asked = select(markers).where(markers.c.recording == recording)
+            rows = await conn.execute(asked.order_by(markers.c.at_ms, markers.c.id))
+            return [Marker(**row._mapping) for row in rows]
+
+    async def holds_of(self, call: str) -> list[Hold]:
+        """Give the holds of a call, those that are over too, in order."""
+        async with self._db.read() as conn:
+            asked = select(holds).where(holds.c.call == call).order_by(holds.c.since)
+            return [Hold(**row._mapping) for row in await conn.execute(asked)]
+
+    # -- writing
+
+    async def keep(
+        self, some: Sequence[Recording], peaks: Mapping[str, bytes] | None = None
+    ) -> list[Recording]:
+        """Keep recordings as they now are, in one transaction; give them as they are stored.
+
+        A row that is there by its mark keeps its id and when it was first seen, and a link that
+        was made by stronger evidence; a state that may not follow is not taken. `peaks` are by
+        the id that was given. What a call has is no longer missing. What is gone stays gone.
+        """
+        drawn = peaks or {}
+        async with self._db.write() as conn:
+            await self._db.alone(conn, "recordings")
+            there = await _there(conn, [mark_of(one) for one in some])
+            told = [_told(one, there.get(mark_of(one))) for one in some]
+            new: dict[str, dict[str, Any]] = {}
+            for given, one in zip(some, told, strict=True):
+                mark = mark_of(given)
+                if mark in there and there[mark].gone_at:
+                    continue
+                row = _row(one)
+                if given.id in drawn:
+                    row["peaks"] = drawn[given.id]
+                if mark in there:
+                    same = recordings.c.mark == mark
+                    await conn.execute(update(recordings).where(same).values(row))
+                else:
+                    new[mark] = {"peaks": None} | row
+            if new:
+                await conn.execute(insert(recordings), list(new.values()))
+            await _drop_awaited(conn, told)
+        return told
+
+    async def sealed_otherwise(
+        self, key_id: str | None, after: str = "", limit: int = AT_ONCE
+    ) -> list[Recording]:
+        """Give what is kept and not sealed with a key (None: not open), from after `after` on."""
+        other = recordings.c.key_id.is_distinct_from(key_id)
+        asked = select(*_COLUMNS).where(
+            other,
+            recordings.c.place != "",
+            recordings.c.gone_at.is_(None),
+            recordings.c.id > after,
+        )
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    async def moved(self, place: str, to: str, key_id: str | None) -> None:
+        """Note that what lay at a place lies at another, or is sealed with another key."""
+        async with self._db.write() as conn:
+            await conn.execute(
+                update(recordings)
+                .where(recordings.c.place == place, recordings.c.gone_at.is_(None))
+                .values(place=to, key_id=key_id)
+            )
+
+    async def used(self) -> bool:
+        """Say whether anything was ever stored."""
+        async with self._db.read() as conn:
+            asked = select(recordings.c.id).where(recordings.c.place != "").limit(1)
+            return await conn.scalar(asked) is not None
+
+    async def mark(self, one: Marker, address: str = "") -> None:
+        """Keep a comment beside a recording, and that it was made (REC-06)."""
+        async with self._db.write() as conn:
+            await conn.execute(insert(markers).values({f: getattr(one, f) for f in _MARKER}))
+            await audit.record(
+                conn,
+                at=one.made_at,
+                who=one.person,
+                what="recording_marked",
+                about=f"recording:{one.recording}",
+                after={"at_ms": one.at_ms, "text": one.text},
+                address=address,
+            )
+
+    async def note(
+        self,
+        what: str,
+        about: Mapping[str, Mapping[str, Any]],
+        *,
+        who: str,
+        at: datetime,
+        reason: str = "",
+        address: str = "",
+    ) -> None:
+        """Note in the audit that somebody heard, took away or listed recordings (REC-06).
+
+        `about` are the things, as `KIND:ID`, each with what is to be known of it.
+        """
+        async with self._db.write() as conn:
+            for thing, known in about.items():
+                await audit.record(
+                    conn,
+                    at=at,
+                    who=who,
+                    what=what,
+                    about=thing,
+                    after=known,
+                    reason=reason,
+                    address=address,
+                )
+
+    async def move_cursor(self, name: str, at: datetime, call: str) -> None:
+        """Write down how far calls were looked at."""
+        async with self._db.write() as conn:
+            done = await conn.execute(
+                update(cursors).where(cursors.c.name == name).values(at=at, call=call)
+            )
+            if not done.rowcount:
+                await conn.execute(insert(cursors).values(name=name, at=at, call=call))
+
+    async def cursor(self, name: str) -> tuple[datetime, str] | None:
+        """Tell how far calls were looked at: an end, and the call that ended then."""
+        async with self._db.read() as conn:
+            row = (await conn.execute(select(cursors).where(cursors.c.name == name))).first()
+            return (row.at, row.call) if row else None
+
+    async def drop(self, some: Collection[str]) -> None:
+        """Let rows go that await what was never recorded; a row that has sound stays."""
+        async with self._db.write() as conn:
+            await conn.execute(
+                delete(recordings).where(recordings.c.id.in_(some), recordings.c.sha256 == "")
+            )
+
+    # -- keeping by rule
+
+    async def old(self, before: datetime, after: str = "", limit: int = 200) -> list[Recording]:
+        """Give what has sound that ended before an instant, by id, from after `after` on."""
+        asked = select(*_COLUMNS).where(
+            recordings.c.id > after,
+            recordings.c.place != "",
+            recordings.c.gone_at.is_(None),
+            func.coalesce(recordings.c.ended, recordings.c.seen_at) <= before,
+        )
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    async def held(self, calls: Collection[str], now: datetime) -> dict[str, list[Hold]]:
+        """Give what holds some calls' recordings by hand now, by call."""
+        async with self._db.read() as conn:
+            return await _held(conn, calls, now)
+
+    async def hold(self, one: Hold, address: str = "") -> None:
+        """Keep that a person holds a call's recordings, and the audit of it."""
+        async with self._db.write() as conn:
+            await self._db.alone(conn, "recordings")
+            await conn.execute(insert(holds).values({name: getattr(one, name) for name in _HOLD}))
+            await audit.record(
+                conn,
+                at=one.since,
+                who=one.person,
+                what="recordings_held",
+                about=f"call:{one.call}",
+                after={"hold": one.id, "until": one.until},
+                reason=one.reason,
+                address=address,
+            )
+
+    async def lift(
+        self, hold: str, *, who: str, at: datetime, reason: str, address: str = ""
+    ) -> None:
+        """End a hold, and keep the audit of it.
+
+        Raises `Refused` (no_hold): there is none that holds still.
+        """
+        async with self._db.write() as conn:
+            await self._db.alone(conn, "recordings")
+            row = (await conn.execute(select(holds).where(holds.c.id == hold))).first()
+            if row is None or (row.until is not None and row.until <= at):
+                raise Refused("no_hold", "there is no such hold, or it is over")
+            await conn.execute(update(holds).where(holds.c.id == hold).values(until=at))
+            await audit.record(
+                conn,
+                at=at,
+                who=who,
+                what="recordings_released",
+                about=f"call:{row.call}",
+                before={"hold": hold, "until": row.until},
+                reason=reason,
+                address=address,
+            )
+
+    async def bury(self, some: Collection[str], tomb: Tomb) -> list[Recording]:
+        """Put tombstones over recordings, in one transaction; give those that got one.
+
+        What somebody holds, or is gone already, gets none. The file is still there: `buried`
+        gives its place, `emptied` notes that it is away.
+        """
+        async with self._db.write() as conn:
+            return await self._bury(conn, recordings.c.id.in_(sorted(some)), tomb)
+
+    async def _bury(
+        self, conn: Connection, which: ColumnElement[bool], tomb: Tomb
+    ) -> list[Recording]:
+        await self._db.alone(conn, "recordings")
+        asked = select(*_COLUMNS).where(which, recordings.c.gone_at.is_(None))
+        found = [_recording(row) for row in await conn.execute(asked.order_by(recordings.c.id))]
+        held = await _held(conn, {one.call for one in found if one.call}, tomb.at)
+        gone = [one for one in found if one.call not in held]
+        ids = [one.id for one in gone]
+        said = {"gone_at": tomb.at, "gone_reason": tomb.reason.value, "gone_policy": tomb.policy}
+        for start in range(0, len(ids), AT_ONCE):
+            part = ids[start : start + AT_ONCE]
+            these = recordings.c.id.in_(part)
+            await conn.execute(update(recordings).where(these).values(said | {"peaks": None}))
+            await conn.execute(delete(markers).where(markers.c.recording.in_(part)))
+        for one in gone:
+            await _note_burial(conn, one, tomb)
+        return gone
+
+    async def buried(self, limit: int = 200) -> list[str]:
+        """Give the places whose recordings all are gone, and whose files may be there still."""
+        alive = recordings.alias("alive")
+        shared = (
+            select(alive.c.id)
+            .where(alive.c.place == recordings.c.place, alive.c.gone_at.is_(None))
+            .exists()
+        )
+        asked = select(recordings.c.place).where(
+            recordings.c.place != "", recordings.c.gone_at.is_not(None), ~shared
+        )
+        async with self._db.read() as conn:
+            return list((await conn.execute(asked.distinct().limit(limit))).scalars())
+
+    async def emptied(self, place: str) -> None:
+        """Note that the file at a place is away."""
+        async with self._db.write() as conn:
+            await conn.execute(
+                update(recordings)
+                .where(recordings.c.place == place, recordings.c.gone_at.is_not(None))
+                .values(place="", key_id=None)
+            )
+
+    # -- one customer
+
+    async def all_of_customer(self, customer: str, calls: Collection[str]) -> list[Recording]:
+        """Give everything of a customer, and of calls that are his, the oldest first."""
+        found = dict[str, Recording]()
+        for which in _his(customer, calls):
+            for one in await self._all(select(*_COLUMNS).where(which)):
+                found[one.id] = one
+        return [found[one] for one in sorted(found)]
+
+    async def erase(
+        self, conn: Connection, customer: str, calls: Collection[str], tomb: Tomb
+    ) -> list[Recording]:
+        """Put tombstones over everything of a customer, and forget whose it was; give them.
+
+        In the transaction of `conn`. The PBX's name of a file may hold his number: it is
+        forgotten, and the file still known when it is seen again. Raises `Refused`
+        (customer_held) when somebody holds something of it.
+        """
+        gone = list[Recording]()
+        for which in _his(customer, calls):
+            found = (await conn.execute(select(recordings.c.call).where(which))).scalars()
+            await self._db.alone(conn, "recordings")
+            if held := await _held(conn, {call for call in found if call}, tomb.at):
+                raise Refused("customer_held", "somebody holds his calls", calls=sorted(held))
+            gone += await self._bury(conn, which, tomb)
+            nobodys = {"customer": None, "source": "", "channel": ""}
+            await conn.execute(update(recordings).where(which).values(nobodys))
+        return gone
+
+    # -- asking
+
+    async def _page(
+        self, where: ColumnElement[bool], before: str | None, limit: int
+    ) -> list[Recording]:
+        asked = select(*_COLUMNS).where(where)
+        if before:
+            asked = asked.where(recordings.c.id < before)
+        return await self._all(asked.order_by(recordings.c.id.desc()).limit(limit))
+
+    async def _all(self, asked: Select[Any]) -> list[Recording]:
+        async with self._db.read() as conn:
+            return [_recording(row) for row in await conn.execute(asked)]
+
+
+def mark_of(one: Recording) -> str:
+    """Give what a row is known by: its file and take, or the call that should have a file."""
+    if one.source:
+        return _hash(one.pbx, one.source, str(one.take))
+    return _hash("call", str(one.call))
+
+
+def _source_key(pbx: str, source: str) -> str:
+    return _hash(pbx, source)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _told(given: Recording, there: Recording | None) -> Recording:
+    """Join what is given with what is stored."""
+    if there is None:
+        return given
+    if there.gone_at:
+        return there
+    one = replace(given, id=there.id, seen_at=there.seen_at)
+    if not may_become(there.state, given.state):
+        one = replace(one, state=there.state)
+    if _strength(there) > _strength(given):
+        one = replace(one, **{name: getattr(there, name) for name in _LINK})
+    if one.call and one.state in (State.STORED, State.ORPHAN):
+        one = replace(one, state=State.LINKED)
+    return one
+
+
+def _strength(one: Recording) -> int:
+    ranks = [None, NamedBy.OVERLAP, NamedBy.NAME, NamedBy.EVENT]
+    return ranks.index(one.named_by)
+
+
+async def _there(conn: Connection, marks: Sequence[str]) -> dict[str, Recording]:
+    found: dict[str, Recording] = {}
+    for start in range(0, len(marks), AT_ONCE):
+        some = recordings.c.mark.in_(marks[start : start + AT_ONCE])
+        wanted: Select[Any] = select(*_COLUMNS, recordings.c.mark).where(some)
+        for row in await conn.execute(wanted):
+            found[row.mark] = _recording(row)
+    return found
+
+
+def _his(customer: str, calls: Collection[str]) -> Iterator[ColumnElement[bool]]:
+    """Ask for everything of a customer, in pieces that a statement bears."""
+    yield recordings.c.customer == customer
+    asked = sorted(calls)
+    for start in range(0, len(asked), AT_ONCE):
+        yield recordings.c.call.in_(asked[start : start + AT_ONCE])
+
+
+async def _held(conn: Connection, calls: Collection[str], now: datetime) -> dict[str, list[Hold]]:
+    found: dict[str, list[Hold]] = {}
+    asked = sorted(calls)
+    for start in range(0, len(asked), AT_ONCE):
+        some = select(holds).where(
+            holds.c.call.in_(asked[start : start + AT_ONCE]),
+            holds.c.until.is_(None) | (holds.c.until > now),
+        )
+        for row in await conn.execute(some.order_by(holds.c.since)):
+            found.setdefault(row.call, []).append(Hold(**row._mapping))
+    return found
+
+
+async def _note_burial(conn: Connection, one: Recording, tomb: Tomb) -> None:
+    known = {"sha256": one.sha256, "size": one.size, "call": one.call, "ended": one.ended}
+    await audit.record(
+        conn,
+        at=tomb.at,
+        who=tomb.who,
+        what="recording_deleted",
+        about=f"recording:{one.id}",
+        before=known,
+        after={"reason": tomb.reason.value},
+        reason=tomb.why,
+        policy=tomb.policy,
+        address=tomb.address,
+    )
+
+
+async def _drop_awaited(conn: Connection, told: Iterable[Recording]) -> None:
+    """Let calls that have a recording no longer await or miss one."""
+    marks = sorted({_hash("call", one.call) for one in told if one.source and one.call})
+    for start in range(0, len(marks), AT_ONCE):
+        some = recordings.c.mark.in_(marks[start : start + AT_ONCE])
+        await conn.execute(delete(recordings).where(some))
+
+
+def _row(one: Recording) -> dict[str, Any]:
+    row = {name: getattr(one, name) for name in _PLAIN}
+    return row | {
+        "mark": mark_of(one),
+        "source_key": _source_key(one.pbx, one.source),
+        "kind": one.kind.value,
+        "state": one.state.value,
+        "named_by": one.named_by and one.named_by.value,
+    }
+
+
+def _recording(row: Row[Any]) -> Recording:
+    told = {name: row._mapping[name] for name in _PLAIN}
+    by = told["named_by"]
+    return Recording(
+        **told
+        | {
+            "kind": Kind(told["kind"]),
+            "state": State(told["state"]),
+            "named_by": NamedBy(by) if by else None,
+        }
+    )
