@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import BaseError
@@ -31,6 +31,9 @@ from recordings.storage import (
     hash_of,
     write,
 )
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
 
 ANSWERS_WITHIN: Final = "30s"
 CONNECTS_WITHIN: Final = "5s"
@@ -56,14 +59,18 @@ class S3Bucket:
     def __init__(self, bucket: Bucket, scratch: Path, keys: Keys | None = None) -> None:
         self._where = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")
         self._scratch, self._keys = scratch, keys
+        config: S3Config = {
+            "region": bucket.region,
+            "access_key_id": bucket.key_id,
+            "secret_access_key": bucket.secret,
+            "virtual_hosted_style_request": False,
+        }
+        if bucket.endpoint:
+            config["endpoint"] = bucket.endpoint
         self._store = S3Store(
             bucket.name,
             prefix=bucket.prefix or None,
-            **({"endpoint": bucket.endpoint} if bucket.endpoint else {}),
-            region=bucket.region,
-            access_key_id=bucket.key_id,
-            secret_access_key=bucket.secret,
-            virtual_hosted_style_request=False,
+            config=config,
             client_options={
                 "timeout": ANSWERS_WITHIN,
                 "connect_timeout": CONNECTS_WITHIN,
