@@ -4,7 +4,7 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -116,8 +116,10 @@ class Tests:
 class Concerned:
     """Whose calls they are: who spoke, whom it may cost, who calls back (`recordings`)."""
 
-    def __init__(self, calls: CallStore, penalties: PenaltyStore, callbacks: CallbackStore) -> None:
-        self._asked = (calls.spoke_in, penalties.concerned, callbacks.holders)
+    def __init__(
+        self, *asked: Callable[[Collection[str]], Awaitable[Mapping[str, Collection[str]]]]
+    ) -> None:
+        self._asked = asked
 
     async def __call__(self, calls: Collection[str]) -> dict[str, set[str]]:
         """Give the people whom calls concern, by call."""
@@ -203,7 +205,7 @@ class Office:
         self.listening = Listening(
             self.recordings,
             sounds,
-            concerned=Concerned(calls, self.penalties, self.callbacks),
+            concerned=Concerned(calls.spoke_in, self.penalties.concerned, self.callbacks.holders),
             rules=lambda: house().recordings,
             clock=clock,
         )

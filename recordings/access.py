@@ -27,8 +27,8 @@ def may_hear(
 ) -> bool:
     """Tell whether somebody may hear a recording. `concerned` are the people of its call.
 
-    Where one person's phone was recorded, it is that person's alone: what was said after a
-    transfer is the other's.
+    One that has an agent is his alone, whoever else was in the call: after a transfer the part
+    of a colleague is the colleague's.
     """
     if hears_all(person):
         return True

@@ -27,6 +27,8 @@ HEAD: Final = 65_536
 file lasts (a page of Ogg has at most 65,307 bytes)."""
 PIECE: Final = 131_072
 """Bytes of the WAV that are made at a time: 8 s of a phone call."""
+FIRST: Final = 16_384
+"""The same for the first piece of an answer, so that the sound begins at once."""
 WAV_HEAD: Final = 44
 MOST: Final = 2**32 - 1 - WAV_HEAD
 """A WAV cannot count more bytes than this."""
@@ -282,17 +284,23 @@ def pieces(sound: Sound, first: int, stop: int) -> Iterator[Piece]:
     """Give how the bytes from `first` up to `stop` of what a browser gets are made, in order."""
     stop = min(stop, sound.sent_size)
     if sound.codec is Codec.OGG:
-        for at in range(first, stop, PIECE):
-            yield Piece(offset=at, length=min(PIECE, stop - at), sent=_as_it_is)
+        for at, end in _cut(first, stop):
+            yield Piece(offset=at, length=end - at, sent=_as_it_is)
         return
     if first < WAV_HEAD and first < stop:
         head = wav_head(sound.rate, sound.channels, sound.frames)[first:stop]
         yield Piece(offset=0, length=0, sent=lambda _raw: head)
-    at = max(first, WAV_HEAD)
-    while at < stop:
-        end = min(stop, at + PIECE)
+    for at, end in _cut(max(first, WAV_HEAD), stop):
         yield _piece(sound, at - WAV_HEAD, end - WAV_HEAD)
-        at = end
+
+
+def _cut(first: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Cut a range into parts: a small one, then larger and larger ones."""
+    size = FIRST
+    while first < stop:
+        end = min(stop, first + size)
+        yield first, end
+        first, size = end, min(PIECE, 2 * size)
 
 
 def _as_it_is(raw: bytes) -> bytes:

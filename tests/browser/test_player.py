@@ -21,6 +21,7 @@ from tests.browser.test_access import BROWSERS, DARK, FORCED, NARROW, looks_good
 from tests.kit.recordings import BEGAN, Archive, archive
 from tests.kit.sound import silence, stairs, tone, wav, written
 from tests.kit.web import LIN, MAY, stage
+from tests.recordings.test_in_pages import incident
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -40,12 +41,9 @@ class Hall:
         return await self.goes(f"/recordings/{one.id}", **how)
 
     async def goes(self, path: str, **how: Any) -> Tab:
-        context = self.room.contexts.get(LIN.id) or await self.room.enters(LIN, **how)
-        tab = Tab(await context.new_page())
-        tab.page.on("pageerror", lambda fault: tab.faults.append(str(fault)))
-        self.room.tabs.append(tab)
-        await tab.page.goto(f"{self.room.it.origin}{path}")
-        return tab
+        if LIN.id not in self.room.contexts:
+            await self.room.enters(LIN, **how)
+        return await goes(self.room, path)
 
     async def talk(self) -> Recording:
         """A call of two sides with a pause, two comments and all that may stand beside it."""
@@ -73,12 +71,25 @@ class Hall:
         return one
 
 
+async def goes(room: Room, path: str) -> Tab:
+    """Open a page as Lin."""
+    tab = Tab(await room.contexts[LIN.id].new_page())
+    tab.page.on("pageerror", lambda fault: tab.faults.append(str(fault)))
+    room.tabs.append(tab)
+    await tab.page.goto(f"{room.it.origin}{path}")
+    return tab
+
+
+async def database(folder: Path) -> Database:
+    url = f"sqlite+aiosqlite:///{folder / 'cti.sqlite3'}"
+    await migrate.upgrade(url)
+    return await Database.open(url)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def hall(chrome: Browser, tmp_path: Path) -> AsyncIterator[Hall]:
     """A server with an archive of nothing yet; no page may have complained at the end."""
-    url = f"sqlite+aiosqlite:///{tmp_path / 'cti.sqlite3'}"
-    await migrate.upgrade(url)
-    db, clock = await Database.open(url), SystemClock()
+    db, clock = await database(tmp_path), SystemClock()
     async with (
         archive(db, tmp_path / "recordings", clock) as kept,
         stage(rooms=[kept.room], clock=clock) as it,
@@ -144,6 +155,7 @@ async def test_keys_play_skip_and_comment(hall: Hall) -> None:
     await keys.press("Shift+ArrowRight")
     await keys.press("ArrowLeft")
     await expect(tab.page.locator(".time")).to_contain_text("0:45 / 2:00")
+    await expect(tab.page.locator(".seek")).to_have_attribute("aria-valuetext", "0:45 of 2:00")
     await keys.press("m")
     await keys.type("m 好 space")
     await keys.press("Enter")
@@ -188,9 +200,12 @@ async def test_an_address_that_is_over_is_made_anew_where_one_was(hall: Hall) ->
         "(audio) => { audio.src = audio.src.replace(/pass=\\d+/, 'pass=1'); }"
     )
 
+    await tab.page.locator(".speed").select_option("2")
+    await tab.page.locator(".seek").fill("60000")
     await tab.page.get_by_role("button", name="Play").click()
 
-    await plays_from(tab, 0)
+    await plays_from(tab, 60)
+    assert 2 == await audio(tab).evaluate("(audio) => audio.playbackRate")
 
 
 async def test_what_cannot_be_played_says_why(hall: Hall) -> None:
@@ -238,6 +253,25 @@ async def test_the_player_is_for_everybody(hall: Hall, locale: str, how: dict[st
     await expect(tab.page.locator(".keys")).to_be_visible()
 
     await looks_good(tab)
+
+
+@pytest.mark.parametrize("locale", BROWSERS)
+@pytest.mark.parametrize("how", [NARROW | DARK, {}], ids=["narrow dark", "wide"])
+async def test_an_incident_with_a_voicemail_is_for_everybody(
+    chrome: Browser, tmp_path: Path, locale: str, how: dict[str, Any]
+) -> None:
+    db = await database(tmp_path)
+    async with incident(db, tmp_path) as it:
+        room = Room(it.it, chrome)
+        await room.enters(LIN, locale=BROWSERS[locale], **how)
+        tab = await goes(room, it.page)
+        await expect(tab.page.locator(".keys")).to_be_visible()
+        await tab.page.locator(".play").click()
+        await plays_from(tab, 0)
+
+        await looks_good(tab)
+        await room.contexts[LIN.id].close()
+    await db.close()
 
 
 @pytest.mark.parametrize("locale", BROWSERS)

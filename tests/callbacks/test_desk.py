@@ -495,3 +495,12 @@ async def test_killed_before_any_commit_it_loses_and_doubles_nothing(
     assert (2, State.WAITING) == (wang.times, wang.state)
     assert (1, State.DONE, "c1") == (wu.times, wu.state, wu.fulfilled_by)
     assert {"m1", "m2", "m3", "m4"} == set(await it.store.of_calls(["m1", "m2", "m3", "m4"]))
+
+
+async def test_whoever_holds_a_callback_is_told_by_its_missed_call(it: Story) -> None:
+    owed = await it.owes("m1")
+    assert {} == await it.store.holders(["m1"])
+
+    await it.desk.take(MAY, owed.id, "")
+
+    assert {"m1": {MAY.id}} == await it.store.holders(["m1", "other"])

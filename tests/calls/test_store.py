@@ -659,3 +659,9 @@ async def test_calls_with_recordings_are_found_by_time_by_channel_and_by_themsel
     ]
     assert leg in by_leg[0].legs
     assert [] == await store.recorded_on(record.pbx, "none")
+
+
+async def test_who_spoke_in_a_call_is_told(db: Database) -> None:
+    await keep(db, batch(answered("call-1"), missed("call-2")))
+
+    assert {"call-1": {"p-bo"}} == await CallStore(db).spoke_in(["call-1", "call-2", "none"])

@@ -753,3 +753,9 @@ async def test_amounts_of_a_house_with_points(db: Database) -> None:
     assert {("10.00", "points"), ("50.00", "points")} == {
         (str(one.amount), one.unit) for one in await office.lines()
     }
+
+
+async def test_whom_the_lines_of_a_call_concern_is_told(office: Office) -> None:
+    told = await office.store.concerned(["call-1", "none"])
+
+    assert {"call-1": {MAY, BO, ANN, LIN}} == told

@@ -22,17 +22,18 @@ const TYPING = 'input:not([type="range"]), select, textarea';
 
 export class CtiPlayer extends HTMLElement {
   #audio = null;
-  #fresh = false;
+  #ready = false;
+  #renewed = '';
 
   connectedCallback() {
     this.#audio = this.querySelector('audio');
-    if (this.#audio === null || this.#fresh) return;
-    this.#fresh = true;
+    if (this.#audio === null || this.#ready) return;
+    this.#ready = true;
     this.#audio.controls = false;
     for (const one of this.querySelectorAll('[hidden]')) one.hidden = false;
     for (const one of this.querySelectorAll('.jump')) this.#jumps(one);
     this.#listen();
-    this.#show();
+    this.#tell();
   }
 
   get length() {
@@ -51,10 +52,12 @@ export class CtiPlayer extends HTMLElement {
   #listen() {
     const seek = this.#find('.seek');
     this.#find('.play').addEventListener('click', () => this.toggle());
-    this.#find('.speed').addEventListener('change', (event) => { this.#audio.playbackRate = Number(event.target.value); });
+    this.#find('.speed').addEventListener('change', (event) => this.#pace(Number(event.target.value)));
     for (const one of this.querySelectorAll('.skip-by')) one.addEventListener('click', () => this.skip(Number(one.dataset.by) * 1000));
     seek.addEventListener('input', () => this.seek(Number(seek.value)));
-    for (const what of ['timeupdate', 'play', 'pause', 'ended', 'durationchange', 'seeked']) this.#audio.addEventListener(what, () => this.#show());
+    for (const what of ['timeupdate', 'play', 'ended', 'durationchange']) this.#audio.addEventListener(what, () => this.#show());
+    for (const what of ['pause', 'seeked']) this.#audio.addEventListener(what, () => this.#tell());
+    this.#audio.addEventListener('playing', () => { this.#renewed = ''; });
     this.#audio.addEventListener('error', () => this.#renew());
     this.addEventListener('keydown', (event) => this.#key(event));
     this.#find('.mark-form')?.addEventListener('submit', (event) => this.#mark(event));
@@ -68,7 +71,7 @@ export class CtiPlayer extends HTMLElement {
   /** Go to a moment; what has not begun yet begins there. */
   seek(ms) {
     this.#audio.currentTime = Math.max(0, Math.min(ms, this.length)) / 1000;
-    this.#show();
+    this.#tell();
   }
 
   skip(ms) {
@@ -82,14 +85,24 @@ export class CtiPlayer extends HTMLElement {
 
   #show() {
     const seek = this.#find('.seek');
-    const said = `${clock(this.now)} / ${clock(this.length)}`;
     seek.max = this.length;
     seek.value = this.now;
-    seek.setAttribute('aria-valuetext', this.dataset.of.replace('{at}', clock(this.now)).replace('{length}', clock(this.length)));
-    seek.style.setProperty('--part', this.length ? this.now / this.length : 0);
-    this.#find('.time').textContent = said;
+    this.#find('.time').textContent = `${clock(this.now)} / ${clock(this.length)}`;
     const play = this.#find('.play');
     play.textContent = this.#audio.paused ? play.dataset.play : play.dataset.pause;
+  }
+
+  /** Say where we are to who cannot see it: when it is asked for, not four times a second. */
+  #tell() {
+    this.#show();
+    const said = this.dataset.of.replace('{at}', clock(this.now)).replace('{length}', clock(this.length));
+    this.#find('.seek').setAttribute('aria-valuetext', said);
+  }
+
+  /** Speak faster or slower; a new address begins at the same pace. */
+  #pace(speed) {
+    this.#audio.defaultPlaybackRate = speed;
+    this.#audio.playbackRate = speed;
   }
 
   #key(event) {
@@ -98,7 +111,7 @@ export class CtiPlayer extends HTMLElement {
     if (event.key === ' ' && !event.target.matches('button, a, summary')) this.toggle();
     else if (event.key === 'ArrowLeft') this.skip(-step);
     else if (event.key === 'ArrowRight') this.skip(step);
-    else if (event.key === 'm' && this.#find('.mark-form')) this.#write();
+    else if (event.key.toLowerCase() === 'm' && this.#find('.mark-form')) this.#write();
     else return;
     event.preventDefault();
   }
@@ -149,14 +162,14 @@ export class CtiPlayer extends HTMLElement {
   /** The address is over, or nothing plays: ask for a new one, once, and go on where we were. */
   async #renew() {
     const at = this.now;
-    if (this.#audio.dataset.renewed === this.#audio.src) {
+    if (this.#renewed === this.#audio.src) {
       this.#say(this.dataset.over);
       return;
     }
     const told = await this.#ask('address', null);
     if (told === null) return;
     this.#audio.src = told.address;
-    this.#audio.dataset.renewed = this.#audio.src;
+    this.#renewed = this.#audio.src;
     if (at) this.seek(at);
     this.#start();
   }
