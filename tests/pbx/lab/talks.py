@@ -223,6 +223,11 @@ class Evening:
             "off_median_s": middle / 1000,
             "off_most_s": max(map(abs, offs)) / 1000,
             "spread_s": max(abs(off - middle) for off in offs) / 1000,
+            "off_by_kind_s": {
+                kind: [min(some) / 1000, max(some) / 1000]
+                for kind in dict.fromkeys(talk.kind for talk in talks)
+                if (some := [one.off_ms for one in talks if one.kind == kind and one.off_ms])
+            },
             "states": {state.value: n for state, n in counts.items()},
         }
 
