@@ -118,7 +118,7 @@ async def memory() -> dict[str, Any]:
         "calls": CALLS,
         "warm_mb": round(after_warm, 1),
         "end_mb": round(end, 1),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000, 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
         "ratio": round(end / after_warm, 3),
     }
 
