@@ -17,7 +17,7 @@ def _reading(_data: Path) -> Measured:
 
 
 def _memory(_data: Path) -> Measured:
-    return reading.memory()
+    return asyncio.run(reading.memory())
 
 
 def _latency(data: Path) -> Measured:
