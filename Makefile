@@ -3,6 +3,9 @@ BIN := .venv/bin
 PORT ?= 8080
 PBX ?= simulated
 
+# some container images forbid it: then each start compiles everything anew, for seconds
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo ring miss test lint lab bench lock docs screenshots
 setup: .venv/.ready
 

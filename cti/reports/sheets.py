@@ -6,6 +6,7 @@ text is guarded (ASVS 1.2.10), and a number of a phone is text (requirement UI-2
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
@@ -91,6 +92,13 @@ def csv_bytes(sheet: Sheet) -> bytes:
     writer.writerow([harmless(column.title) for column in sheet.columns])
     writer.writerows(map(_guarded, kinds, row) for row in plain_rows(sheet))
     return text.getvalue().encode("utf-8-sig")
+
+
+def for_process(sheet: Sheet) -> bytes:
+    """Give a sheet as `cti.reports.xlsx`, in a process of its own, reads it."""
+    columns = [(column.title, column.kind) for column in sheet.columns]
+    asked = {"columns": columns, "rows": list(plain_rows(sheet))}
+    return json.dumps(asked, default=float).encode()
 
 
 def _guarded(kind: Kind, cell: Plain) -> Plain:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
-from cti.reports.sheets import Kind, Sheet, harmless, plain_rows
+from cti.reports.sheets import Kind, harmless
 
 _FORMATS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.TEXT: {},
@@ -29,13 +29,6 @@ _FORMATS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.INSTANT: {"num_format": "yyyy-mm-dd hh:mm:ss"},
 }
 _WIDTHS: Final[Mapping[Kind, int]] = {Kind.TEXT: 24, Kind.PHONE: 18, Kind.INSTANT: 20}
-
-
-def for_process(sheet: Sheet) -> bytes:
-    """Give a sheet as the process reads it."""
-    columns = [(column.title, column.kind) for column in sheet.columns]
-    asked = {"columns": columns, "rows": list(plain_rows(sheet))}
-    return json.dumps(asked, default=float).encode()
 
 
 def xlsx_bytes(asked: bytes) -> bytes:

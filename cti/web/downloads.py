@@ -12,8 +12,7 @@ from typing import Final, Literal, get_args
 from aiohttp import web
 
 from cti.errors import Refused
-from cti.reports.sheets import MOST_ROWS, Sheet, csv_bytes
-from cti.reports.xlsx import for_process
+from cti.reports.sheets import MOST_ROWS, Sheet, csv_bytes, for_process
 
 Form = Literal["csv", "xlsx"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)

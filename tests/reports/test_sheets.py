@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cti.errors import Refused
-from cti.reports.sheets import MOST_ROWS, Column, Kind, Sheet, csv_bytes, harmless
-from cti.reports.xlsx import for_process, xlsx_bytes
+from cti.reports.sheets import MOST_ROWS, Column, Kind, Sheet, csv_bytes, for_process, harmless
+from cti.reports.xlsx import xlsx_bytes
 from cti.web.downloads import WAITING, Downloads
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
