@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -413,6 +414,20 @@ async def test_many_listen_at_once(hall: Hall) -> None:
     assert {SPEECH} == {each.body for each in got}
     played = [what for what, _, _ in await hall.audits() if what == "recording_played"]
     assert 1 == len(played)
+
+
+async def test_who_listens_waits_for_no_collector(hall: Hall) -> None:
+    one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
+    address, done = await hall.address(may, one), Event()
+    async with asyncio.TaskGroup() as collecting:
+        for _ in range(40):
+            collecting.create_task(asyncio.to_thread(done.wait, 30))
+        try:
+            got = await asyncio.wait_for(hall.asks(may, address), 20)
+        finally:
+            done.set()
+
+    assert SPEECH == got.body
 
 
 # -- pages
