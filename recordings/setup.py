@@ -11,6 +11,7 @@ from cti.customers.store import CustomerStore
 from cti.db.engine import Database
 from cti.house import House
 from cti.penalties.store import PenaltyStore
+from cti.quality.store import QualityStore
 from cti.settings import Settings
 from recordings.collector import Collector
 from recordings.dossier import Dossier
@@ -64,6 +65,7 @@ def keeping_of(
     calls: CallStore,
     penalties: PenaltyStore,
     callbacks: CallbackStore,
+    quality: QualityStore,
     house: Callable[[], House],
     clock: Clock,
     turn: asyncio.Lock | None = None,
@@ -73,7 +75,7 @@ def keeping_of(
     keeper = Keeper(
         store,
         storage,
-        undecided=[penalties.undecided],
+        undecided={"incident": penalties.undecided, "objection": quality.objected},
         directions=calls.directions,
         tiers=customers.tiers,
         house=house,
