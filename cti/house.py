@@ -327,8 +327,6 @@ class RecordingRules:
     """How long those of a customer are kept, by his tier (REC-08)."""
     retention_purposes: Mapping[str, timedelta] = field(default_factory=dict)
     """How long those of one purpose are kept, whatever `retention` says."""
-    pause: bool = False
-    """Whether agents may pause the recording of their own call (card numbers)."""
     min_free_gb: int = 5
     agents_listen: bool = True
     """Whether agents hear the recordings of their own calls (requirement 22.4)."""
