@@ -690,6 +690,7 @@ def _dossier(settings: "Settings", db: "Database") -> _Dossier:
     from cti.customers.store import CustomerStore
     from cti.penalties.store import PenaltyStore
     from cti.people.rules import Directory
+    from cti.quality.store import QualityStore
     from recordings.setup import keeping_of, storage_of
 
     clock, rules = SystemClock(), _house(settings)
@@ -701,6 +702,7 @@ def _dossier(settings: "Settings", db: "Database") -> _Dossier:
         calls=CallStore(db),
         penalties=PenaltyStore(db, clock, lambda: rules, Directory),
         callbacks=CallbackStore(db),
+        quality=QualityStore(db),
         house=lambda: rules,
         clock=clock,
     )

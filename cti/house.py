@@ -327,13 +327,75 @@ class RecordingRules:
     """How long those of a customer are kept, by his tier (REC-08)."""
     retention_purposes: Mapping[str, timedelta] = field(default_factory=dict)
     """How long those of one purpose are kept, whatever `retention` says."""
-    pause: bool = False
-    """Whether agents may pause the recording of their own call (card numbers)."""
     min_free_gb: int = 5
     agents_listen: bool = True
     """Whether agents hear the recordings of their own calls (requirement 22.4)."""
     download: tuple[str, ...] = ("manager", "owner")
     """The roles that may take a recording away as a file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityItem:
+    """One question of the score form: `[[quality.items]]`, with its text by language."""
+
+    id: str
+    weight: int
+    labels: Mapping[str, str]
+
+
+def _item(id: str, weight: int, en: str, hant: str, hans: str) -> tuple[str, QualityItem]:
+    return id, QualityItem(
+        id=id, weight=weight, labels={"en": en, "zh-Hant": hant, "zh-Hans": hans}
+    )
+
+
+QUALITY_ITEMS: Final[Mapping[str, QualityItem]] = dict(
+    (
+        _item("greeting", 10, "Greets and says a name", "問候並報上姓名", "问候并报上姓名"),
+        _item("company_name", 10, "Names the company", "報出公司名稱", "报出公司名称"),
+        _item("tone", 15, "Friendly, clear, unhurried", "親切、清楚、不急", "亲切、清楚、不急"),
+        _item(
+            "listening", 15, "Listens, does not interrupt", "專心傾聽，不打斷", "专心倾听，不打断"
+        ),
+        _item(
+            "five_w_one_h",
+            15,
+            "Finds out who, what, when, where, why, how",
+            "問清何人、何事、何時、何地、何因、如何",
+            "问清何人、何事、何时、何地、何因、如何",
+        ),
+        _item(
+            "closing",
+            10,
+            "Closes politely; the customer hangs up first",
+            "禮貌結束，讓客戶先掛斷",
+            "礼貌结束，让客户先挂断",
+        ),
+        _item("forbidden", 10, "Says no forbidden phrase", "不用服務禁語", "不用服务禁语"),
+        _item(
+            "apology",
+            5,
+            "Apologises after five rings or more",
+            "鈴響五聲以上時先致歉",
+            "铃响五声以上时先致歉",
+        ),
+        _item("identity", 10, "Makes sure who is speaking", "核對對方身分", "核对对方身份"),
+    )
+)
+"""The reference score form (requirement QM-02)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRules:
+    """Section `[quality]` (requirements QM-01, QM-02, QM-05, QM-08)."""
+
+    sample: int = 3
+    """So many calls of each agent are drawn each week; 0: none."""
+    least: timedelta = timedelta(seconds=30)
+    """Shorter recordings are not drawn."""
+    objection: timedelta = timedelta(days=7)
+    """So long after a score the agent may object."""
+    items: Mapping[str, QualityItem] = field(default_factory=lambda: QUALITY_ITEMS)
 
 
 RETENTION_PURPOSES: Final = ("inbound", "outbound", "internal", "voicemail")
@@ -377,6 +439,7 @@ class House:
     call_times: CallTimes = CallTimes()
     dialing: DialingRules = DialingRules()
     recordings: RecordingRules = RecordingRules()
+    quality: QualityRules = field(default_factory=QualityRules)
     calendar: Calendar = field(default_factory=Calendar)
     warnings: tuple[Caution, ...] = ()
     version: str = ""

@@ -37,9 +37,13 @@ from cti.policy.routes import PolicyRoom
 from cti.presence.routes import WallboardRoom
 from cti.presence.states import Interval, joined
 from cti.presence.store import PresenceStore
+from cti.quality.desk import QualityDesk
+from cti.quality.routes import QualityRoom
+from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.web.rooms import Room
+from recordings import wave
 from recordings.collector import Figures
 from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
@@ -211,6 +215,10 @@ class Office:
             clock=clock,
         )
 
+        self.quality = QualityStore(db)
+        self.quality_desk = QualityDesk(
+            self.quality, self.recordings.sampled_from, house=house, clock=clock
+        )
         self.keeper, self.dossier = keeping_of(
             db,
             sounds,
@@ -218,6 +226,7 @@ class Office:
             calls=calls,
             penalties=self.penalties,
             callbacks=self.callbacks,
+            quality=self.quality,
             house=house,
             clock=clock,
             turn=self.collector.turn if self.collector else None,
@@ -259,6 +268,14 @@ class Office:
                 clock=self._clock,
                 folder=self._data,
             ),
+            QualityRoom(
+                self.quality_desk,
+                players,
+                self._comments,
+                who=self._name_of,
+                house=self._house,
+                clock=self._clock,
+            ),
             ReportsRoom(
                 counts=self._calls,
                 people=self._people,
@@ -275,6 +292,7 @@ class Office:
         return {
             **collecting,
             "keeper": self.keeper.run(),
+            "quality": self.quality_desk.run(),
             "policy": self._policy.run(),
             "dialer": self.dialer.run(),
             "lines": self.line_desk.run(),
@@ -300,6 +318,10 @@ class Office:
     async def _callback_states(self, calls: Collection[str]) -> Mapping[str, str]:
         found = await self.callbacks.of_calls(calls)
         return {call: miss.state.value for call, miss in found.items() if miss.state}
+
+    async def _comments(self, recording: str) -> list[tuple[str, str, str]]:
+        found = await self.recordings.markers_of(recording)
+        return [(wave.clock(one.at_ms), one.person, one.text) for one in found]
 
     async def _names_of(self, customers: Collection[str]) -> Mapping[str, str]:
         found = [await self._customers.get(customer) for customer in sorted(customers)]

@@ -33,7 +33,6 @@ LOOK_EVERY: Final = 60.0
 AT_ONCE: Final = 200
 REASON_LIMIT: Final = 500
 BY_HAND: Final = "by_hand"
-INCIDENT: Final = "incident"
 CTI: Final = "cti"
 
 
@@ -61,14 +60,17 @@ class Keeper:
         store: RecordingStore,
         storage: Storage,
         *,
-        undecided: Sequence[Undecided],
+        undecided: Mapping[str, Undecided],
         directions: Known,
         tiers: Known,
         house: Callable[[], House],
         clock: Clock,
         turn: asyncio.Lock | None = None,
     ) -> None:
-        """`turn` is had by whoever puts a content into the storage until its row is stored."""
+        """`undecided` is what may hold a call, by the word for it.
+
+        `turn` is had by whoever puts a content into the storage until its row is stored.
+        """
         self._store, self._storage, self._undecided = store, storage, undecided
         self._directions, self._tiers = directions, tiers
         self._house, self._clock = house, clock
@@ -153,10 +155,10 @@ class Keeper:
         """Give all that holds the recordings of calls now, by call."""
         now = self._clock.now()
         found = await self._store.held(calls, now)
-        for ask in self._undecided:
+        for why, ask in self._undecided.items():
             for call, ref in (await ask(calls)).items():
                 found.setdefault(call, []).append(
-                    Hold(id="", call=call, why=INCIDENT, ref=ref, since=now, until=None, person=CTI)
+                    Hold(id="", call=call, why=why, ref=ref, since=now, until=None, person=CTI)
                 )
         return found
 

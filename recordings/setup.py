@@ -12,6 +12,7 @@ from cti.db.engine import Database
 from cti.errors import ConfigError
 from cti.house import House
 from cti.penalties.store import PenaltyStore
+from cti.quality.store import QualityStore
 from cti.settings import Settings
 from recordings.collector import Collector
 from recordings.dossier import Dossier
@@ -90,6 +91,7 @@ def keeping_of(
     calls: CallStore,
     penalties: PenaltyStore,
     callbacks: CallbackStore,
+    quality: QualityStore,
     house: Callable[[], House],
     clock: Clock,
     turn: asyncio.Lock | None = None,
@@ -99,7 +101,7 @@ def keeping_of(
     keeper = Keeper(
         store,
         storage,
-        undecided=[penalties.undecided],
+        undecided={"incident": penalties.undecided, "objection": quality.objected},
         directions=calls.directions,
         tiers=customers.tiers,
         house=house,

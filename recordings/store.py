@@ -8,7 +8,7 @@ of times.
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -41,6 +41,8 @@ from cti.errors import Refused
 from recordings.record import Gone, Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
 
 _ID: Final = String(32)
+_ODD_CLOCK: Final = timedelta(days=1)
+"""So far may the PBX's clock be before ours where a row is looked for by its id."""
 AT_ONCE: Final = 500
 """So many are asked for in one statement."""
 
@@ -429,6 +431,25 @@ class RecordingStore:
             func.coalesce(recordings.c.ended, recordings.c.seen_at) <= before,
         )
         return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    async def sampled_from(
+        self, began: datetime, ended: datetime, least: timedelta
+    ) -> list[tuple[str, str | None, str]]:
+        """Give (recording, call, agent) of calls that began in a time and can be heard."""
+        asked = select(recordings.c.id, recordings.c.call, recordings.c.person).where(
+            recordings.c.id >= first_id(began - _ODD_CLOCK),
+            recordings.c.kind == Kind.CALL.value,
+            recordings.c.state == State.LINKED.value,
+            recordings.c.began >= began,
+            recordings.c.began < ended,
+            recordings.c.duration_ms >= least // timedelta(milliseconds=1),
+            recordings.c.place != "",
+            recordings.c.gone_at.is_(None),
+            recordings.c.person.is_not(None),
+        )
+        async with self._db.read() as conn:
+            rows = await conn.execute(asked.order_by(recordings.c.id))
+            return [(row.id, row.call, row.person) for row in rows]
 
     async def held(self, calls: Collection[str], now: datetime) -> dict[str, list[Hold]]:
         """Give what holds some calls' recordings by hand now, by call."""

@@ -21,7 +21,7 @@ from typing import Any, Final
 from cti.clock import SystemClock
 from cti.errors import HouseError
 from cti.house import House
-from cti.house_file import basics, calling, duty, fines, recording
+from cti.house_file import basics, calling, duty, fines, quality, recording
 from cti.house_file.cautions import cautions
 from cti.house_file.days import KEY as OWN_DAYS
 from cti.house_file.days import calendar, own_days
@@ -39,6 +39,7 @@ READ: Final = (
     "visits",
     "dialing",
     "recordings",
+    "quality",
 )
 LATER: Final = (
     "cases",
@@ -229,5 +230,6 @@ def _house(keys: Mapping[str, Keys], effective_from: date | None) -> House:
         call_times=calling.call_times(keys["visits"]),
         dialing=calling.dialing(keys["dialing"]),
         recordings=recording.recordings(keys["recordings"]),
+        quality=quality.quality(keys["quality"]),
         effective_from=effective_from,
     )

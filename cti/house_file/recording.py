@@ -25,7 +25,6 @@ def recordings(keys: Keys) -> RecordingRules:
         retention_purposes=_kept(
             keys.inner("retention_purposes", '{ voicemail = "90d" }'), RETENTION_PURPOSES
         ),
-        pause=keys.flag("pause", default=plain.pause),
         min_free_gb=keys.whole("min_free_gb", plain.min_free_gb, 1, 100_000),
         agents_listen=keys.flag("agents_listen", default=plain.agents_listen),
         download=keys.some_of("download", plain.download, LISTENERS),

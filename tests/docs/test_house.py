@@ -9,7 +9,7 @@ import pytest
 
 from cti import house_file, shipped
 from cti.calls.rings import CYCLES
-from cti.house import EXEMPTIONS, PENALTIES, REASONS, SCOPES, SHIFTS
+from cti.house import EXEMPTIONS, PENALTIES, QUALITY_ITEMS, REASONS, SCOPES, SHIFTS
 from cti.house_file import Source
 from cti.house_file.basics import BUSINESSES, LOCALES
 from cti.house_file.calling import VISITS_LATER
@@ -22,6 +22,7 @@ NEEDED = '[house]\nid = "may"\ntimezone = "Asia/Shanghai"\n'
 ENTRIES = {
     "penalties.rules": 'id = "late"\ntrigger = "manual"\nagent = "1.00"\n',
     "line_test.lines": "",
+    "quality.items": 'id = "smile"\nen = "Smiles"\n',
     "shifts.types": 'id = "night"\ntime = ["22:00", "06:00"]\n',
 }
 """What an entry of a list needs; its section stands in double brackets."""
@@ -60,7 +61,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     take = Keys.take
 
     def noted(self: Keys, key: str) -> object:
-        place = re.sub(r"\[1\]|(?<=rules)\.late|(?<=types)\.night", "", f"{self.section}.{key}")
+        place = re.sub(
+            r"\[1\]|(?<=rules)\.late|(?<=types)\.night|(?<=items)\.smile",
+            "",
+            f"{self.section}.{key}",
+        )
         section = max((one for one in HEADINGS if place.startswith(f"{one}.")), key=len, default="")
         if section:
             found.add((section, place.removeprefix(f"{section}.")))
@@ -124,4 +129,4 @@ def test_the_shipped_houses_are_named() -> None:
 def test_words_that_a_key_takes_are_told() -> None:
     for words in (BUSINESSES, LOCALES, CYCLES, SCOPES, EXEMPTIONS, TRIGGERS):
         assert all(word in text_of(PAGE) for word in words)
-    assert {"schema", *REASONS, *PENALTIES, *SHIFTS} <= set(spans(PAGE))
+    assert {"schema", *REASONS, *PENALTIES, *SHIFTS, *QUALITY_ITEMS} <= set(spans(PAGE))

@@ -25,6 +25,7 @@ from cti.errors import ConfigError, Refused
 from cti.house import House
 from cti.penalties.store import PenaltyStore
 from cti.people.rules import Directory, Person, Role
+from cti.quality.store import QualityStore
 from recordings.dossier import FolderSink, ZipSink
 from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
@@ -58,6 +59,7 @@ class Files:
             calls=self.calls,
             penalties=PenaltyStore(db, self.clock, House, Directory),
             callbacks=self.callbacks,
+            quality=QualityStore(db),
             house=lambda: House(version="v7"),
             clock=self.clock,
         )

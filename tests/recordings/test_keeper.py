@@ -44,7 +44,7 @@ class Cellar:
         self.keeper = Keeper(
             self.store,
             self.storage,
-            undecided=[self._undecided],
+            undecided={"incident": self._undecided},
             directions=self._directions,
             tiers=self._tiers,
             house=lambda: House(recordings=self.rules, version="v7"),

@@ -1,0 +1,1 @@
+"""Quality: calls drawn by chance, scored by the house's form, and what the agent says to it."""
