@@ -1524,7 +1524,8 @@ class PenaltyStore:
         self, conn: Connection, month: date, *conditions: ColumnElement[bool]
     ) -> list[PenaltyLine]:
         """Give the lines that count in a month (V3)."""
-        zone, now = self._house().zone, self._clock.now()
+        house, now = self._house(), self._clock.now()
+        zone, unit = house.zone, rules.unit(house)
         start, end = (
             months.begins(month, zone),
             months.begins(months.following(month), zone),
@@ -1533,7 +1534,7 @@ class PenaltyStore:
             lines.c.state.in_(review.PAYABLE), lines.c.final_at >= start, lines.c.final_at < end
         )
         found = await _lines_of(conn, or_(open_, lines.c.month == month), *conditions)
-        return [one for one in found if months.payable(one, month, zone, now)]
+        return [one for one in found if months.payable(one, month, zone, now, unit)]
 
     async def _with_entries(self, conn: Connection, month: date) -> list[str]:
         """Give who has entries in a month, by number."""
