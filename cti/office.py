@@ -35,7 +35,7 @@ from cti.people.rules import Directory
 from cti.policy.desk import PolicyDesk
 from cti.policy.routes import PolicyRoom
 from cti.presence.routes import WallboardRoom
-from cti.presence.states import Interval, joined
+from cti.presence.states import Interval, joined, talk_of
 from cti.presence.store import PresenceStore
 from cti.quality.desk import QualityDesk
 from cti.quality.routes import QualityRoom
@@ -99,6 +99,12 @@ class States:
         talks = [one for one in self._desk.talks() if one.person in people]
         # a call that ended since then is stored by now
         talks += await self._calls.talks_of(people, began - limit, ended)
+        owner = self._desk.directory.by_device
+        talks += [
+            talk_of(person.id, one.call, one.began, one.until)
+            for one in await self._calls.dialled_by_us(began - limit, ended)
+            if (person := owner(one.pbx, one.channel.rpartition("-")[0])) and person.id in people
+        ]
         away = [one for who in people for one in await self._duty.away(who, began, ended)]
         return [
             one

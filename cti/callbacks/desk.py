@@ -159,6 +159,10 @@ class CallbackDesk:
                 if not troubled:
                     log.warning("callbacks_wait", code=fault.code, why=str(fault))
                 troubled = True
+            except Exception:
+                if not troubled:
+                    log.exception("callbacks_failed")
+                troubled = True
             await asyncio.sleep(EVERY)
 
     async def look(self) -> None:

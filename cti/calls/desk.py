@@ -236,11 +236,22 @@ class Desk:
         )
 
     def talks(self) -> list[Interval]:
-        """Give who talks, or talked, with the customer of a call that lives, in the PBX's time."""
-        return [
+        """Give who talks, or talked, with the customer of a call that lives, in the PBX's time.
+
+        Who dials a customer is on a call with him until he answers, too.
+        """
+        records = [live.update.record for live in self._live.values()]
+        living = [one for one in records if not one.over]
+        dialled = [
+            talk_of(person.id, record.id, began, record.answered_at or record.ended_at)
+            for record in living
+            if record.direction is Direction.OUTBOUND
+            if (began := record.began or record.seen_at)
+            if (person := self.directory.by_device(record.pbx, record.channel.rpartition("-")[0]))
+        ]
+        return dialled + [
             talk_of(person.id, record.id, talk.began_at, talk.ended_at)
-            for live in self._live.values()
-            if not (record := live.update.record).over
+            for record in living
             if record.direction is not Direction.INTERNAL
             for talk in record.talks
             if talk.began_at

@@ -217,6 +217,17 @@ class OverCall:
 
 
 @value
+class DialledByUs:
+    """A stored call towards a customer, over now; `channel` began it and waited till `until`."""
+
+    call: str
+    pbx: str
+    channel: str
+    began: datetime
+    until: datetime
+
+
+@value
 class WholeCall:
     """A call as its rows stand in the records, with its parts in order.
 

@@ -45,6 +45,7 @@ from cti.calls.record import (
     LINE_TEST,
     AnsweredCall,
     CallRecord,
+    DialledByUs,
     DialledCall,
     Direction,
     MissedCall,
@@ -721,6 +722,33 @@ class CallStore:
             for row in await conn.execute(asked.distinct()):
                 found.setdefault(row.call, set()).add(row.person)
         return found
+
+    async def dialled_by_us(self, began: datetime, ended: datetime) -> list[DialledByUs]:
+        """Give the calls towards customers that are over and rang in a time; none rings an hour."""
+        until = func.coalesce(calls.c.answered_at, calls.c.ended_at)
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(
+                    calls.c.id, calls.c.pbx, calls.c.channel, calls.c.seen_at, until.label("until")
+                )
+                .where(
+                    calls.c.seen_at.between(began - timedelta(hours=1), ended),
+                    calls.c.direction == Direction.OUTBOUND,
+                    calls.c.over.is_(True),
+                    until >= began,
+                )
+                .order_by(calls.c.seen_at)
+            )
+            return [
+                DialledByUs(
+                    call=row.id,
+                    pbx=row.pbx,
+                    channel=row.channel,
+                    began=row.seen_at,
+                    until=row.until,
+                )
+                for row in found
+            ]
 
     async def dialled(self, channels: Collection[str]) -> dict[str, DialledCall]:
         """Give what became of channels that we dialled, by channel id, of calls that are over."""

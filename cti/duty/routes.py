@@ -73,7 +73,7 @@ class Said:
         found = list[Pick]()
         for text in self.many("pick"):
             key, _, version = str(text).replace("\0", "").rpartition(".")
-            if not version.isascii() or not version.isdigit():
+            if not version.isascii() or not version.isdigit() or len(version) > 9:
                 raise Refused("duty_bad_input", "no such choice")
             found.append(Pick(key, int(version)))
         return found

@@ -140,6 +140,9 @@ class PenaltyDesk:
             except CtiError as fault:
                 log.warning("penalties_wait", code=fault.code, why=fault.what)
                 pause = AFTER_TROUBLE
+            except Exception:
+                log.exception("penalties_failed")
+                pause = AFTER_TROUBLE
             await asyncio.sleep(pause)
 
     async def once(self) -> None:
@@ -162,7 +165,15 @@ class PenaltyDesk:
         waiting, callers = list[datetime](), set[str | None]()
         for one in await self._not_judged(now):
             # Misses of one caller join in the order in which they began, so they are judged in it.
-            number = await self._judge(one, now, callers)
+            try:
+                number = await self._judge(one, now, callers)
+            except CtiError:
+                raise
+            except Exception:
+                # the others must not wait for it; it costs nobody anything until the next start
+                log.exception("call_not_judged", call=one.call)
+                self._judged[one.call] = one.seen_at
+                continue
             if one.call not in self._judged:
                 waiting.append(one.seen_at)
                 callers.add(number)

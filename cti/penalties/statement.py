@@ -42,8 +42,12 @@ def begins(month: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(month.replace(day=1), time(), zone).astimezone(UTC)
 
 
-def payable(line: PenaltyLine, month: date, zone: ZoneInfo, now: datetime) -> bool:
-    """Tell whether a line counts in a month's statement (V3)."""
+def payable(line: PenaltyLine, month: date, zone: ZoneInfo, now: datetime, unit: str) -> bool:
+    """Tell whether a line counts in a month's statement, which is in `unit` (V3).
+
+    What was proposed in another one, before the house changed its settlement, never does: points
+    that were approved do not become money.
+    """
     if line.month is not None:
         return line.month == month
     return (
@@ -52,6 +56,7 @@ def payable(line: PenaltyLine, month: date, zone: ZoneInfo, now: datetime) -> bo
         and line.final_at <= now
         and month_of(line.final_at, zone) == month
         and bool(line.policy)
+        and line.unit in ("", unit)
     )
 
 

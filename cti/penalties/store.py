@@ -5,6 +5,7 @@ version that was seen. Transactions that write stand in one row, also on Postgre
 incident is judged by all of its lines. Nothing is deleted: corrections are counter-entries.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
@@ -571,11 +572,13 @@ class PenaltyStore:
         by: Person,
         call: str = "",
         times: int = 1,
+        once: str = "",
         address: str = "",
     ) -> str:
         """Propose a line by hand, by a rule for which it takes a person; give its incident.
 
-        Raises `Refused`: no_rule, no_person, reason_missing (no evidence), bad_amount (times),
+        `once` names the form: the same sent by the same person again proposes no more. Raises
+        `Refused`: no_rule, no_person, reason_missing (no evidence), bad_amount (times),
         own_case, no_right.
         """
         note, house, now = review.checked_reason(evidence), self._house(), self._clock.now()
@@ -588,10 +591,14 @@ class PenaltyStore:
         review.check_decider(by, self._directory(), house, {person})
         drafts = rules.fined_alone(rule, person, house, at, times)
         key = new_id(now)
+        said = (by.id, once, rule, person, at.isoformat(), note, times)
+        named = f"manual:{hashlib.sha256(repr(said).encode()).hexdigest() if once else key}"
         async with self._alone() as conn:
+            if (there := await _of_source(conn, named)) is not None:
+                return there
             row = _incident_row(
                 key,
-                source=f"manual:{key}",
+                source=named,
                 kind=IncidentKind.MANUAL,
                 at=at,
                 department=concerned.department,
@@ -617,9 +624,8 @@ class PenaltyStore:
         key = new_id(now)
         async with self._alone() as conn:
             named = f"fault:{source}"
-            same = select(incidents.c.id).where(incidents.c.source == named)
-            if (there := await conn.scalar(same)) is not None:
-                return str(there)
+            if (there := await _of_source(conn, named)) is not None:
+                return there
             row = _incident_row(
                 key,
                 source=named,
@@ -1579,7 +1585,8 @@ class PenaltyStore:
         self, conn: Connection, month: date, *conditions: ColumnElement[bool]
     ) -> list[PenaltyLine]:
         """Give the lines that count in a month (V3)."""
-        zone, now = self._house().zone, self._clock.now()
+        house, now = self._house(), self._clock.now()
+        zone, unit = house.zone, rules.unit(house)
         start, end = (
             months.begins(month, zone),
             months.begins(months.following(month), zone),
@@ -1588,7 +1595,7 @@ class PenaltyStore:
             lines.c.state.in_(review.PAYABLE), lines.c.final_at >= start, lines.c.final_at < end
         )
         found = await _lines_of(conn, or_(open_, lines.c.month == month), *conditions)
-        return [one for one in found if months.payable(one, month, zone, now)]
+        return [one for one in found if months.payable(one, month, zone, now, unit)]
 
     async def _with_entries(self, conn: Connection, month: date) -> list[str]:
         """Give who has entries in a month, by number."""
@@ -1790,6 +1797,11 @@ async def _lines_of(conn: Connection, *conditions: ColumnElement[bool]) -> list[
 
 async def _incident(conn: Connection, incident: str) -> Any:
     return (await conn.execute(select(incidents).where(incidents.c.id == incident))).first()
+
+
+async def _of_source(conn: Connection, source: str) -> str | None:
+    found = await conn.scalar(select(incidents.c.id).where(incidents.c.source == source))
+    return None if found is None else str(found)
 
 
 def _calls(incident: str) -> Select[Any]:

@@ -360,8 +360,9 @@ async def test_two_desks_at_once_open_one(it: Story) -> None:
     assert [2] == [one.times for one in await it.all()]
 
 
-async def test_a_database_that_is_away_is_asked_again(
-    it: Story, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", [StoreUnavailable("away", code="db_busy"), ValueError("ours")])
+async def test_what_failed_is_tried_again(
+    it: Story, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     it.misses("m1")
     missed_since, tries = it.calls.missed_since, [1]
@@ -369,7 +370,7 @@ async def test_a_database_that_is_away_is_asked_again(
     async def away(since: Any) -> Any:
         if tries:
             tries.pop()
-            raise StoreUnavailable("away", code="db_busy")
+            raise fault
         return await missed_since(since)
 
     monkeypatch.setattr(it.calls, "missed_since", away)

@@ -120,6 +120,13 @@ def test_every_fact_stands_in_a_table_with_its_level() -> None:
     assert {(event, level) for event, level, _ in LOGGED} == set(told_facts().items())
 
 
+@pytest.mark.parametrize("heading", ["Facts", "Warnings and alarms"])
+def test_every_fact_is_told_once(heading: str) -> None:
+    told = first_names(PAGE, heading)
+
+    assert sorted(set(told)) == sorted(told)
+
+
 def test_a_fault_of_ours_comes_with_a_traceback() -> None:
     (ours,) = (line for line in text_of(PAGE).splitlines() if line.startswith(OURS))
     traced = {

@@ -132,6 +132,7 @@ async def test_a_refusal_is_said_and_what_was_typed_is_kept(front: Front) -> Non
         {"action": "add", "person": MAY.id, "shift": "early", "day": "12.3."},
         {"action": "remove", "pick": "x"},
         {"action": "remove", "pick": "x.１"},
+        {"action": "remove", "pick": "x." + "9" * 5000},
         {"action": "publish", "week": ""},
         {"action": "copy", "week": "9999-99-99"},
         {"action": "nonsense"},

@@ -459,3 +459,45 @@ async def test_a_desk_that_cannot_work_says_so_and_goes_on(
 
     assert ["penalties_wait"] == [one["event"] for one in logs if one["log_level"] == "warning"]
     assert EACH_AND_LIN == await office.costs()
+
+
+async def test_a_call_that_cannot_be_judged_costs_itself_alone(office: Office) -> None:
+    await office.misses("call-1", 0)
+    await office.misses("call-2", 5, number="+8613900139000")
+    whole = office.roster.duty_at
+
+    async def fails_at_two(when: datetime, department: str) -> DutySet:
+        if when == at(0):
+            raise ValueError("a row of which nobody thought")
+        return await whole(when, department)
+
+    office.roster.duty_at = fails_at_two  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        await office.runs(LATER)
+        await office.runs(LATER + 1)
+    told = [(one["event"], one["call"]) for one in logs if one["log_level"] == "error"]
+    office.roster.duty_at = whole  # type: ignore[method-assign]
+    await office.new_desk().once()
+
+    assert [("call_not_judged", "call-1")] == told
+    assert {"call-1", "call-2"} == await office.store.judged(["call-1", "call-2"])
+
+
+async def test_a_fault_of_ours_stops_the_desk_for_a_moment_only(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cti.penalties.desk.AFTER_TROUBLE", 0.01)
+    once, tries = office.desk.once, list[int]()
+
+    async def fails_once() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("a row of which nobody thought")
+        await once()
+
+    monkeypatch.setattr(office.desk, "once", fails_once)
+    with capture_logs() as logs, suppress(TimeoutError):
+        await asyncio.wait_for(office.desk.run(), 2)
+
+    assert ["penalties_failed"] == [one["event"] for one in logs if one["log_level"] == "error"]
+    assert len(tries) > 1

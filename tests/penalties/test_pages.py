@@ -500,6 +500,18 @@ async def test_bonus_lines_come_by_hand_and_by_file_and_a_wrong_file_changes_not
     assert ("82.40 CNY" in text, "60.00 CNY" in text) == (True, True)
 
 
+async def test_a_form_that_is_sent_twice_proposes_once(office: Office) -> None:
+    wei = await office.stage.enters(WEI)
+    once = re.search(r'name="once" value="(\w+)"', await read(wei, "/review/manual"))
+    form = {"rule": "eating_on_call", "person": BO.id, "evidence": "Heard.", "day": ""}
+
+    sent = once[1] if once else ""
+    places = [await post(wei, "/review/manual", **form, once=sent) for _ in range(2)]
+    other = await post(wei, "/review/manual", **form | {"person": MAY.id}, once=sent)
+
+    assert places[0] == places[1] != other
+
+
 @pytest.mark.parametrize("locale", ["en", "zh-Hant", "zh-Hans"])
 async def test_what_became_of_a_month_is_audited_in_words(office: Office, locale: str) -> None:
     mo, month = await office.stage.enters(MO), f"{NOON:%Y-%m}"

@@ -97,7 +97,7 @@ def test_a_line_without_amount_takes_nothing() -> None:
 def test_nothing_undecided_or_appealed_is_settled(state: LineState) -> None:
     final = line(state, final_at=at(0))
 
-    paid = payable(final, MARCH, ZONE, at(10))
+    paid = payable(final, MARCH, ZONE, at(10), "CNY")
 
     assert paid is (state in (LineState.APPROVED, LineState.REDUCED, LineState.UPHELD))
 
@@ -121,14 +121,30 @@ def test_a_line_counts_in_the_month_in_which_it_became_final(
     later = datetime(2025, 6, 1, tzinfo=UTC)
 
     assert months == [
-        month for month in (MARCH, APRIL, MAY_MONTH) if payable(found, month, ZONE, later)
+        month for month in (MARCH, APRIL, MAY_MONTH) if payable(found, month, ZONE, later, "CNY")
     ]
+
+
+@pytest.mark.parametrize(
+    ("proposed_in", "settled_in", "counts"),
+    [
+        ("CNY", "CNY", True),
+        ("points", "CNY", False),
+        ("CNY", "points", False),
+        ("CNY", "", False),
+        ("", "CNY", True),
+    ],
+)
+def test_points_never_become_money(proposed_in: str, settled_in: str, counts: bool) -> None:
+    found = line(LineState.APPROVED, final_at=at(0), unit=proposed_in)
+
+    assert counts is payable(found, MARCH, ZONE, at(10), settled_in)
 
 
 def test_a_line_is_not_settled_before_its_window_is_over() -> None:
     found = line(LineState.APPROVED, final_at=at(60))
 
-    assert [False, True] == [payable(found, MARCH, ZONE, now) for now in (at(59), at(60))]
+    assert [False, True] == [payable(found, MARCH, ZONE, now, "CNY") for now in (at(59), at(60))]
 
 
 def test_months_follow_each_other_in_the_houses_zone() -> None:

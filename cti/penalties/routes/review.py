@@ -1,5 +1,6 @@
 """Missed calls, the review queue, one incident with its evidence, bundles, lines by hand."""
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -390,7 +391,7 @@ class Review(Part):
 
     async def manual_form(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Show the form of a line that a person proposes."""
-        typed = dict.fromkeys(("rule", "day", "evidence"), "")
+        typed = dict.fromkeys(("rule", "day", "evidence"), "") | {"once": secrets.token_hex(16)}
         return self._manual(
             request, visitor, {**typed, "person": request.query.get("person", "")[:64]}
         )
@@ -416,7 +417,7 @@ class Review(Part):
     async def manual(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Propose a line by hand, with its evidence."""
         fields = await request.post()
-        keys = ("rule", "person", "day", "evidence")
+        keys = ("rule", "person", "day", "evidence", "once")
         typed = {key: text(fields, key) for key in keys}
         try:
             day = read_day(typed["day"]) or self.today()
@@ -427,6 +428,7 @@ class Review(Part):
                 typed["person"],
                 at=self.begin_of(day),
                 evidence=typed["evidence"],
+                once=typed["once"],
                 by=person_of(visitor),
                 address=self.kit.pages.site.address(request),
             )
