@@ -34,7 +34,7 @@ SILENT: Final = "ring,60"
 ANSWER: Final = "answer,1,60"
 TALKERS: Final = ("6003", "6004", "6005")
 """Phones that answer whoever rings, several at once."""
-AT_ONCE: Final = 4
+AT_ONCE: Final = 2
 """So many talk on one of them."""
 _MIX: Final = (
     *("direct", "queue", "direct", "blind", "direct", "attended", "direct", "queue", "outbound"),
