@@ -330,5 +330,10 @@ class Office:
         return [(wave.clock(one.at_ms), one.person, one.text) for one in found]
 
     async def _names_of(self, customers: Collection[str]) -> Mapping[str, str]:
-        found = [await self._customers.get(customer) for customer in sorted(customers)]
-        return {customer.id: customer.name for customer in found if customer}
+        return await names_of(self._customers, customers)
+
+
+async def names_of(store: CustomerStore, customers: Collection[str]) -> Mapping[str, str]:
+    """Give the names of customers, with their tiers, by id (MISS-10)."""
+    found = [await store.get(customer) for customer in sorted(customers)]
+    return {one.id: f"{one.name} · {one.tier}" if one.tier else one.name for one in found if one}

@@ -10,9 +10,11 @@ from sqlalchemy import insert
 
 from cti.calls.record import CallId, Direction
 from cti.calls.store import CallStore, calls
+from cti.customers.rules import Entry
+from cti.customers.store import CustomerStore
 from cti.db.engine import Database
 from cti.house import House
-from cti.office import States
+from cti.office import States, names_of
 from cti.presence.states import AgentState, Interval, Source
 from tests.kit.desk import NOON, Room, ringing, update
 from tests.kit.exchange import MAY
@@ -100,3 +102,13 @@ async def test_who_is_dialling_a_customer_now_is_on_a_call_with_one() -> None:
 
     talks = [(one.person, one.state, one.cause) for one in room.desk.talks()]
     assert [(MAY.id, AgentState.ON_CALL, "k1")] == talks
+
+
+async def test_a_caller_is_named_with_his_tier(sqlite_db: Database) -> None:
+    store = CustomerStore(sqlite_db)
+    wang = await store.add(Entry(name="王小明", tier="VIP"))
+    wu = await store.add(Entry(name="吳美玲"))
+
+    named = await names_of(store, [wang.id, wu.id, "nobody"])
+
+    assert {wang.id: "王小明 · VIP", wu.id: "吳美玲"} == named

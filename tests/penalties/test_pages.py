@@ -98,7 +98,9 @@ class Office:
     clock: SetClock
     incident: str = ""
 
-    async def miss(self, call: str, at: datetime, number: str | None = "13800138000") -> str:
+    async def miss(
+        self, call: str, at: datetime, number: str | None = "13800138000", fault: str = ""
+    ) -> str:
         """Let a call be missed, and its lines be proposed."""
         now = Circumstances(
             duty=DutySet(
@@ -112,7 +114,7 @@ class Office:
             leaving=(),
             states=states(at),
             supervisor=LIN.id,
-            fault="",
+            fault=fault,
             frozen_at=at,
         )
         facts = missed(call, at, number)
@@ -301,6 +303,15 @@ async def test_an_incident_shows_its_evidence_on_one_screen(office: Office) -> N
     rules = f'href="/house/{HOUSE.version}"'  # those by which it was judged, not those of now
     for said in ("<svg", "PJSIP/6001", "20.0 s", "clocked in", "on call", "r1", rules):
         assert said in text, said
+
+
+async def test_an_incident_names_the_fault_of_its_line(office: Office) -> None:
+    wei = await office.stage.enters(WEI)
+    faulty = await office.miss("c2", office.clock.now(), "+8613900139000", fault="fault-1")
+
+    texts = [await read(wei, f"/incidents/{one}") for one in (office.incident, faulty)]
+
+    assert [False, True] == ["during a line fault" in text for text in texts]
 
 
 async def test_who_has_a_part_in_it_cannot_decide(office: Office) -> None:
