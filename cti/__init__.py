@@ -13,6 +13,8 @@
     state       what somebody on the phone was doing, from when to when       cti.presence
     callback    a call that the house owes a customer                         cti.callbacks
     attempt     one dialling by the program, committed before it is sent      cti.dials
+    recording   one audio file of one call                                    recordings
+    sample      a recording drawn by chance, to be scored                     cti.quality
     line test   a call to the house's own number, to see that it arrives      cti.lines
     policy      the house's rules as loaded, by version                       cti.policy
     desk        does what its store says is due, a transaction each           cti.penalties.desk
@@ -27,4 +29,4 @@ Read in this order: docs/flow.md, pbx/events, calls/book, calls/effects, calls/s
 tests/calls/test_book; then penalties/rules, penalties/desk, office.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

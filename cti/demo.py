@@ -28,6 +28,7 @@ from cti.db.engine import Database
 from cti.db.sole import held
 from cti.demo_house import house_of, open_shop
 from cti.demo_ring import CALLER, TOKEN_FILE, TOKEN_HEADER, URL_FILE, WITHHELD
+from cti.demo_voices import Voices
 from cti.errors import ConfigError, Refused
 from cti.pbx.simulator import Day, Guest, Habit, Line, QueueSetup, Simulator
 from cti.people.rules import Device, Person, Role
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 LINK_FOR: Final = timedelta(hours=12)
 PHONES: Final = ("6001", "6002", "6003")
 LINE: Final = "4000"
+SPOOL: Final = "/var/spool/asterisk/monitor"
 ANSWERED_AFTER: Final = (8.0, 13.0)
 """Seconds, long enough to look at the pop: at the third ring, or the fifth with its apology."""
 GIVES_UP_AFTER: Final = 14.0
@@ -108,9 +110,11 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         if config is None:
             secret, systemname = secrets.token_hex(16), secrets.token_hex(24)
-            simulator = _simulator(secret, systemname)
+            voices = Voices(data / "spool")
+            simulator = _simulator(secret, systemname, voices)
             host, pbx_port = await stack.enter_async_context(simulator.running())
             pbx = {"name": "demo", "host": host, "port": pbx_port, "secret": secret}
+            pbx["recordings"] = [f"{SPOOL} = {voices.folder.resolve()}"]
             given = _settings(data, port, pbx=[pbx])
             ring, miss, live = _simulated(simulator)
         else:
@@ -136,7 +140,7 @@ async def serve(
                 others.cancel()
 
 
-def _simulator(secret: str, systemname: str) -> Simulator:
+def _simulator(secret: str, systemname: str, voices: Voices) -> Simulator:
     names = {phone: person.name for phone, person in zip(PHONES, PEOPLE, strict=False)}
     queue = QueueSetup(name="booking", members=PHONES, strategy="ringall", timeout=20)
     return Simulator(
@@ -145,6 +149,7 @@ def _simulator(secret: str, systemname: str) -> Simulator:
         phones=names,
         queues=[queue],
         lines={LINE: Line(queue="booking", within=60)},
+        recorded=voices.record,
     )
 
 

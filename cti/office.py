@@ -262,6 +262,7 @@ class Office:
                 self.dialer.store,
                 who=lambda person: self._people().by_id(person),
                 clock=self._clock,
+                room=self._room_left,
             ),
             ListRoom(self.recordings, collector=self.collector, who=self._name_of),
             RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
@@ -320,6 +321,12 @@ class Office:
         """Give a person's name; whoever is not known keeps the id."""
         found = self._people().by_id(person)
         return found.name if found else person
+
+    def _room_left(self) -> tuple[str, Mapping[str, int]] | None:
+        """Tell how much room recordings have; None where none are collected."""
+        if self.collector is None:
+            return None
+        return self.collecting.room.value, self.collecting.free
 
     async def _callback_states(self, calls: Collection[str]) -> Mapping[str, str]:
         found = await self.callbacks.of_calls(calls)

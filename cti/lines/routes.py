@@ -3,7 +3,7 @@
 Who tests sees his own; who looks after the lines, and supervisors, see all. Plain forms.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -52,13 +52,16 @@ class LineRoom:
         *,
         who: Callable[[str], Person | None],
         clock: Clock,
+        room: Callable[[], tuple[str, Mapping[str, int]] | None] = lambda: None,
     ) -> None:
+        """`room`: how much is left for recordings (ok, low, full), and the bytes free by place."""
         self._desk, self._dials, self._who, self._clock = desk, dials, who, clock
+        self._room = room
 
     def routes(self, kit: Kit) -> Sequence[web.RouteDef]:
         """Give the pages with their guards."""
         guard = kit.auth.guard
-        pages = _Pages(kit, self._desk, self._dials, self._who, self._clock)
+        pages = _Pages(kit, self._desk, self._dials, self._who, self._clock, self._room)
         return [
             web.get("/lines", guard(pages.show, rights=SEE)),
             web.get("/lines/history", guard(pages.history, rights=SEE)),
@@ -80,9 +83,10 @@ class _Pages:
         dials: DialStore,
         who: Callable[[str], Person | None],
         clock: Clock,
+        room: Callable[[], tuple[str, Mapping[str, int]] | None],
     ) -> None:
         self._kit, self._desk, self._dials = kit, desk, dials
-        self._who, self._clock = who, clock
+        self._who, self._clock, self._room = who, clock, room
 
     # -- to read
 
@@ -144,6 +148,7 @@ class _Pages:
             qualities=QUALITIES,
             longest=REMARK_LIMIT,
             switch=await self._dials.switched(),
+            room=self._room(),
             bill=keeper
             and bill_is_due(today, house.line_test.bill_reminder_day, await store.paid()),
             month=f"{today:%Y-%m}",

@@ -26,6 +26,8 @@ class Pages:
     lines: Lines
     dials: DialStore
     it: Stage
+    room: dict[str, dict[str, int]]
+    """How recordings have room, and bytes by place; empty: none are collected."""
 
     async def reads(self, seat: Seat, path: str = "/lines", **headers: str) -> tuple[int, str]:
         async with seat.browser.get(path, headers=headers) as answer:
@@ -42,12 +44,38 @@ class Pages:
 async def pages(lines: Lines, sqlite_db: Database) -> AsyncIterator[Pages]:
     """The early shift's test passed; the rest of the day lies ahead."""
     dials = DialStore(sqlite_db)
-    room = LineRoom(lines.desk, dials, who=PEOPLE.get, clock=lines.clock)
+    told: dict[str, dict[str, int]] = {}
+    room = LineRoom(
+        lines.desk,
+        dials,
+        who=PEOPLE.get,
+        clock=lines.clock,
+        room=lambda: next(iter(told.items()), None),
+    )
     async with stage(rooms=[room]) as it:
         await lines.goes(at(8.25))
         lines.ends()
         await lines.passes(1)
-        yield Pages(lines, dials, it)
+        yield Pages(lines, dials, it, told)
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        ({}, "Recordings are not collected here"),
+        ({"ok": {"storage": 52_340_000_000}}, "52.3 GB"),
+        ({"low": {"storage": 4_000_000_000}}, "There is little room left"),
+        ({"full": {"storage": 0}}, "There is no room left"),
+    ],
+)
+async def test_the_room_for_recordings_is_told_before_work_starts(
+    pages: Pages, room: dict[str, dict[str, int]], said: str
+) -> None:
+    pages.room.update(room)
+
+    _, text = await pages.reads(await pages.it.enters(MAY))
+
+    assert said in text
 
 
 async def test_an_agent_sees_and_confirms_his_own_tests_and_no_others(pages: Pages) -> None:

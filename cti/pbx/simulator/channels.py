@@ -71,6 +71,7 @@ class Channel:
     exten: str
     priority: int = 1
     recording: str = ""
+    bridged: int = 0
     application: str = ""
     data: str = ""
     dialled: str = ""
@@ -202,7 +203,9 @@ class Board:
         prefix: str,
         store: dict[str, str],
         unregistered: set[str],
+        recorded: Callable[[str, float], None] | None = None,
     ) -> None:
+        self._recorded = recorded
         self.time, self.tell, self._prefix = time, tell, prefix
         self.store, self.unregistered = store, unregistered
         self.queues = {queue.name: queue for queue in queues}
@@ -291,6 +294,8 @@ class Board:
             return
         channel.gone = True
         self.channels.pop(channel.name, None)
+        if self._recorded and channel.recording and channel.bridged:
+            self._recorded(channel.recording, (self.time.at - channel.bridged) / SECOND)
         text = ("Cause-txt", CAUSES.get(cause, "Unknown"))
         ending = [("TechCause", tech)] if tech else []
         self.about("Hangup", channel, ("Cause", str(cause)), text, *ending)
@@ -304,6 +309,7 @@ class Board:
         for channel in channels:
             bridge.channels.append(channel)
             channel.bridge = bridge.id
+            channel.bridged = channel.bridged or self.time.at
             self.tell("BridgeEnter", "call", [*bridge.headers(), *channel.headers()])
         return bridge
 

@@ -194,7 +194,9 @@ class Simulator:
         version: str = VERSION,
         dialplan: Dialplan | None = None,
         variables: Mapping[str, str] | None = None,
+        recorded: Callable[[str, float], None] | None = None,
     ) -> None:
+        self._recorded = recorded
         self.host, self.port, self.systemname = host, port, systemname
         self.time = Timeline(clock or SystemClock(), speed)
         self._about = About(
@@ -378,6 +380,7 @@ class Simulator:
             prefix=prefix,
             store=self._store,
             unregistered=self._gone,
+            recorded=self._recorded,
         )
         self._plant = Plant(
             board=self.board,
