@@ -9,7 +9,7 @@ chance instead, so that the login form is guarded in the same way.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,15 +95,18 @@ class Auth:
         """Let a handler see only those who may: logged in (unless `anybody`), with this view,
         with any of these rights.
 
-        Raises `Denied`: 401 `not_logged_in`, 403 `csrf`, 403 `role`.
+        Raises `Denied`: 400 `body`, 401 `not_logged_in`, 403 `csrf`, 403 `role`.
         """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
+            _refuse_nul([request.path, *request.query.values()])
             visitor = await self.visitor(request)
             if visitor.person is None and not anybody:
                 raise Denied(401, "not_logged_in")
             if request.method not in _READING:
                 await self._check_forgery(request, visitor)
+                if not request.path.startswith("/api/"):
+                    _refuse_nul((await request.post()).values())
             if view is not None and visitor.person and not may(visitor.person, view):
                 raise Denied(403, "role")
             if rights and not (visitor.person and any(map(visitor.person.may, rights))):
@@ -161,3 +164,9 @@ class Auth:
             or locale_of(person.locale if person else None)
             or choose(request.headers.get("Accept-Language", ""), self.site.locale)
         )
+
+
+def _refuse_nul(said: Iterable[object]) -> None:
+    """Refuse a NUL in an address or a form: no key of ours has one, and PostgreSQL takes none."""
+    if any(isinstance(text, str) and "\0" in text for text in said):
+        raise Denied(400, "body")

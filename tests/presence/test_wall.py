@@ -194,9 +194,10 @@ async def test_without_scripts_it_says_how_it_is(it: Stage, locale: str) -> None
     }[locale]
     at = "2026-11-22T03:59:51.000Z"
     agent = {"number": "6001", "name": "<b>May", "state": "wrap_up", "since": at}
-    alarm = {"key": "longest_wait", "level": "critical", "since": at}
+    keys = ("longest_wait", "service_level")
+    alarms = [{"key": key, "level": "critical", "since": at} for key in keys]
     wall = {"waiting": 2, "longest": at, "states": {"wrap_up": 1}, "agents": [agent]}
-    it.desk.set_board(wall=wall | {"alarms": [alarm]})
+    it.desk.set_board(wall=wall | {"alarms": alarms})
 
     lin = await it.enters(LIN)
     async with lin.browser.get("/wallboard", headers={"Accept-Language": locale}) as answer:
@@ -204,6 +205,7 @@ async def test_without_scripts_it_says_how_it_is(it: Stage, locale: str) -> None
 
     for words in (*said, "0:09", "&lt;b&gt;May"):
         assert words in text, words
+    assert "{" not in text
 
 
 async def test_an_open_wallboard_keeps_its_login(it: Stage) -> None:

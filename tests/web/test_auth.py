@@ -35,6 +35,22 @@ async def test_number_and_password_open_the_first_page(it: Stage) -> None:
         assert "May" == (await me.json())["name"]
 
 
+@pytest.mark.parametrize("path", ["/help?x=%00", "/live?person=a%00b", "/login/link/%00"])
+async def test_an_address_with_a_character_that_no_database_takes_is_refused(
+    it: Stage, path: str
+) -> None:
+    seat = await it.enters(LIN)
+
+    async with seat.browser.get(path) as answer:
+        assert 400 == answer.status
+
+
+async def test_a_form_with_a_character_that_no_database_takes_is_refused(it: Stage) -> None:
+    _, answer = await log_in(it, "6001\0")
+
+    assert 400 == answer.status
+
+
 async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(it: Stage) -> None:
     _, answer = await log_in(it, "6001")
 
