@@ -50,7 +50,7 @@ from recordings.listening import Listening
 from recordings.lists import ListRoom
 from recordings.routes import Players, RecordingRoom
 from recordings.setup import collector_of, keeping_of
-from recordings.storage import LocalFolder
+from recordings.storage import Storage
 from recordings.store import RecordingStore
 
 
@@ -150,7 +150,7 @@ class Office:
         presence: PresenceStore,
         policy: PolicyDesk,
         house: Callable[[], House],
-        sounds: LocalFolder,
+        sounds: Storage,
     ) -> None:
         self._clock, self._house, self._desk, self._policy = clock, house, desk, policy
         self._customers, self._calls = customers, calls

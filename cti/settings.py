@@ -120,12 +120,36 @@ class RecordingSettings(Part):
     storage: MaybeFile = Field(
         None, description="The folder of recordings; empty: `recordings` in the data directory."
     )
+    s3_bucket: str = Field(
+        "", description="Keep them in this bucket in place of a folder: `NAME` or `NAME/PREFIX`."
+    )
+    s3_endpoint: str = Field(
+        "", description="Where it is, as https://s3.example.org; empty: Amazon's own."
+    )
+    s3_region: str = Field("us-east-1", description="Its region.")
+    s3_key_id: str = Field("", description="The access key that may use it.")
+    s3_secret_file: MaybeFile = Field(None, description="A file that holds its secret alone.")
     key_file: MaybeFile = Field(
         None, description="Keys that encrypt them, made by `cti recordings key`; empty: none."
     )
     stop_below_gb: float = Field(
         1.0, ge=0, le=100_000, description="With less room than this nothing more is kept."
     )
+
+    def read_s3_secret(self) -> str:
+        """Give the bucket's secret. Raises `ConfigError`."""
+        return _secret("recordings", "s3_secret_file", self.s3_secret_file)
+
+
+def _secret(section: str, key: str, file: Path | None) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip() if file else ""
+    except OSError as fault:
+        raise ConfigError(
+            f"{section}: cannot read {key} {file}: {fault.strerror}",
+            "create the file with the secret in it, readable by the user cti runs as",
+            code="secret_file",
+        ) from fault
 
 
 class WebSettings(Part):

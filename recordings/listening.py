@@ -8,9 +8,10 @@ the first byte leaves the house (REC-06).
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from cti.clock import Clock
 from cti.db.schema import new_id
@@ -25,10 +26,13 @@ from recordings.record import Marker, Recording
 from recordings.store import RecordingStore
 from recordings.wave import Gap, gaps, paths, place
 
+T = TypeVar("T")
+
 TEXT_LIMIT: Final = 500
 REASON_LIMIT: Final = 500
 MARKERS: Final = 200
 """Comments that one recording may have."""
+THREADS: Final = 8
 KNOWN: Final = 256
 """Heads of files that are remembered: who moves about in an hour asks for it many times."""
 
@@ -86,19 +90,31 @@ class Asked:
     before: str = ""
 
 
+class Threads:
+    """Threads for listening alone: who listens waits for no collector, and a storage that is slow
+    holds up nobody else."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, "listening")
+
+    async def run(self, work: Callable[..., T], *given: object) -> T:
+        """Let one of them do something that blocks."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *given)
+
+
 class Playing:
     """One content that is open, with the sound in it."""
 
-    def __init__(self, sound: Sound, reader: Reader) -> None:
-        self.sound, self._reader = sound, reader
+    def __init__(self, sound: Sound, reader: Reader, threads: Threads) -> None:
+        self.sound, self._reader, self._threads = sound, reader, threads
 
     async def made(self, piece: Piece) -> bytes:
         """Read a piece and make of it what a browser gets."""
-        return await asyncio.to_thread(self._made, piece)
+        return await self._threads.run(self._made, piece)
 
     async def raw(self, offset: int, length: int) -> bytes:
         """Read a part of the content as it is kept."""
-        return await asyncio.to_thread(self._reader.read, offset, length)
+        return await self._threads.run(self._reader.read, offset, length)
 
     @property
     def size(self) -> int:
@@ -125,6 +141,7 @@ class Listening:
         self.store, self._sounds = store, sounds
         self._concerned, self._rules, self._clock = concerned, rules, clock
         self._passes = passes or Passes()
+        self._threads = Threads()
         self._known: OrderedDict[tuple[str, str], Sound] = OrderedDict()
 
     # -- what a page shows
@@ -256,16 +273,16 @@ class Listening:
         if not one.playable:
             raise Refused("recording_silent", "this recording has no sound, or none any more")
         kept = self._sounds.open(one.place)
-        reader = await asyncio.to_thread(kept.__enter__)
+        reader = await self._threads.run(kept.__enter__)
         try:
-            yield Playing(await self._sound(one, reader), reader)
+            yield Playing(await self._sound(one, reader), reader, self._threads)
         finally:
-            await asyncio.shield(asyncio.to_thread(kept.__exit__, None, None, None))
+            await asyncio.shield(self._threads.run(kept.__exit__, None, None, None))
 
     async def _sound(self, one: Recording, reader: Reader) -> Sound:
         key = (one.place, one.source)
         if key not in self._known:
-            self._known[key] = await asyncio.to_thread(looked, reader.read, reader.size, one.source)
+            self._known[key] = await self._threads.run(looked, reader.read, reader.size, one.source)
             if len(self._known) > KNOWN:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)

@@ -7,11 +7,11 @@ file goes last. Broken off anywhere, it is done again.
 import asyncio
 from collections.abc import Iterator
 
-from recordings.storage import PIECE, LocalFolder, Put
+from recordings.storage import PIECE, Put, Storage
 from recordings.store import RecordingStore
 
 
-async def reseal(store: RecordingStore, storage: LocalFolder) -> int:
+async def reseal(store: RecordingStore, storage: Storage) -> int:
     """Seal all that is kept with the first key; count the contents.
 
     Raises `StorageUnavailable` when one cannot be read: its key must still stand in the file.
@@ -28,7 +28,7 @@ async def reseal(store: RecordingStore, storage: LocalFolder) -> int:
     return done
 
 
-def _again(storage: LocalFolder, place: str) -> Put:
+def _again(storage: Storage, place: str) -> Put:
     with storage.open(place) as reader:
 
         def content() -> Iterator[bytes]:

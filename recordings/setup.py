@@ -9,6 +9,7 @@ from cti.calls.store import CallStore
 from cti.clock import Clock
 from cti.customers.store import CustomerStore
 from cti.db.engine import Database
+from cti.errors import ConfigError
 from cti.house import House
 from cti.penalties.store import PenaltyStore
 from cti.quality.store import QualityStore
@@ -17,23 +18,48 @@ from recordings.collector import Collector
 from recordings.dossier import Dossier
 from recordings.keeper import Keeper
 from recordings.linker import Calls
-from recordings.seal import read_keys
+from recordings.seal import Keys, read_keys
 from recordings.spool import Spool
-from recordings.storage import LocalFolder
+from recordings.storage import LocalFolder, Storage
 from recordings.store import RecordingStore
 
 _GB: Final = 1_000_000_000
 
 
-def storage_of(settings: Settings) -> LocalFolder:
-    """Give the storage. Raises `ConfigError` (recording_keys)."""
+def storage_of(settings: Settings) -> Storage:
+    """Give the storage. Raises `ConfigError` (recording_keys, secret_file, recordings_s3)."""
     file = settings.recordings.key_file
-    return LocalFolder(settings.recordings_folder, read_keys(file) if file else None)
+    keys = read_keys(file) if file else None
+    if settings.recordings.s3_bucket:
+        return _bucket(settings, keys)
+    return LocalFolder(settings.recordings_folder, keys)
+
+
+def _bucket(settings: Settings, keys: Keys | None) -> Storage:
+    try:
+        from recordings.bucket import Bucket, S3Bucket
+    except ModuleNotFoundError as fault:
+        raise ConfigError(
+            f"recordings.s3_bucket needs {fault.name}, which is not installed",
+            "install cti with it: pip install 'cti[s3]'",
+            code="recordings_s3",
+        ) from fault
+    told = settings.recordings
+    name, _, prefix = told.s3_bucket.partition("/")
+    bucket = Bucket(
+        name=name,
+        prefix=prefix.strip("/"),
+        endpoint=told.s3_endpoint,
+        region=told.s3_region,
+        key_id=told.s3_key_id,
+        secret=told.read_s3_secret(),
+    )
+    return S3Bucket(bucket, settings.data / "incoming", keys)
 
 
 def collector_of(
     settings: Settings,
-    storage: LocalFolder,
+    storage: Storage,
     *,
     store: RecordingStore,
     calls: Calls,
@@ -59,7 +85,7 @@ def collector_of(
 
 def keeping_of(
     db: Database,
-    storage: LocalFolder,
+    storage: Storage,
     *,
     customers: CustomerStore,
     calls: CallStore,

@@ -30,7 +30,7 @@ INCOMING: Final = "incoming"
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 SEALED: Final = ".sealed"
-_PLACE: Final = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}(\.sealed)?", re.ASCII)
+PLACE: Final = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}(\.sealed)?", re.ASCII)
 
 
 class StorageUnavailable(Unavailable):
@@ -70,6 +70,11 @@ class Reader(Protocol):
 
 class Storage(Protocol):
     """Keeps contents by their hash. Every call may raise `StorageUnavailable`, and blocks."""
+
+    @property
+    def key_id(self) -> str | None:
+        """Give the key that seals what is new; None: it lies open."""
+        ...
 
     def begin(self, *, used: bool) -> None:
         """Make ready. `used`: something must be there already."""
@@ -126,16 +131,16 @@ class LocalFolder:
                     beside.unlink()
 
     def _put(self, content: Iterable[bytes], beside: Path) -> Put:
-        whole = _Hashed(content)
+        whole = Hashed(content)
         parts = sealed(self._keys.first, whole) if self._keys else whole
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
         with open(fd, "wb", buffering=0) as file:
             for part in parts:
-                _write(file.fileno(), part)
+                write(file.fileno(), part)
             os.fsync(file.fileno())
         sha256 = whole.sha256()
         with self._opened(beside, is_sealed=self._keys is not None) as reader:
-            if reader.size != whole.size or _hash(reader) != sha256:
+            if reader.size != whole.size or hash_of(reader) != sha256:
                 raise StorageUnavailable(f"{self._folder}: what was written is not what is there")
         place = f"{sha256[:2]}/{sha256}{SEALED if self._keys else ''}"
         self._name(beside, place)
@@ -187,7 +192,7 @@ class LocalFolder:
             return found.f_bavail * found.f_frsize
 
     def _path(self, place: str) -> Path:
-        if not _PLACE.fullmatch(place):
+        if not PLACE.fullmatch(place):
             raise Bug(f"{place!r} is no place in the storage")
         return self._folder / place
 
@@ -199,7 +204,7 @@ class LocalFolder:
             )
 
 
-class _Hashed:
+class Hashed:
     """Lets a content pass, and knows its size and hash when it is through."""
 
     def __init__(self, content: Iterable[bytes]) -> None:
@@ -212,6 +217,7 @@ class _Hashed:
             yield part
 
     def sha256(self) -> str:
+        """Give the hash of what has passed."""
         return self._hash.hexdigest()
 
 
@@ -236,14 +242,16 @@ class _Plain:
         return os.pread(self._fd, length, offset)
 
 
-def _hash(reader: Reader) -> str:
+def hash_of(reader: Reader) -> str:
+    """Read all, and give its hash."""
     found = hashlib.sha256()
     for at in range(0, reader.size, PIECE):
         found.update(reader.read(at, PIECE))
     return found.hexdigest()
 
 
-def _write(fd: int, part: bytes) -> None:
+def write(fd: int, part: bytes) -> None:
+    """Write all of it."""
     rest = memoryview(part)
     while rest:
         rest = rest[os.write(fd, rest) :]

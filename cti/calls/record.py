@@ -273,7 +273,8 @@ class RecordedCall:
     """A call as its recordings need it. `files` are as the PBX named them on its channels.
 
     `ended` is None while it lives; `talks` are known when it is over. `legs` are the Uniqueids
-    of its channels, and `names` all numbers by which a file's name may call it.
+    of its channels, where it was asked for by one; `names` all numbers by which a file's name
+    may call it.
     """
 
     call: str

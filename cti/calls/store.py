@@ -852,7 +852,7 @@ class CallStore:
     async def recorded_on(self, pbx: str, uniqueid: str) -> list[RecordedCall]:
         """Give the calls that are over and had a channel with a Uniqueid."""
         some = select(legs.c.call).where(legs.c.pbx == pbx, legs.c.uniqueid == uniqueid)
-        return await self._recorded(calls.c.id.in_(some))
+        return await self._recorded(calls.c.id.in_(some), legs)
 
     async def recorded_between(
         self, pbx: str, began: datetime, ended: datetime
@@ -866,11 +866,11 @@ class CallStore:
             )
         )
 
-    async def _recorded(self, where: ColumnElement[bool]) -> list[RecordedCall]:
+    async def _recorded(self, where: ColumnElement[bool], *also: Table) -> list[RecordedCall]:
         asked = select(calls).where(where, calls.c.merged_into.is_(None))
         async with self._db.read() as conn:
             rows = (await conn.execute(asked.order_by(calls.c.seen_at, calls.c.id))).all()
-            parts: dict[Table, dict[str, list[Row[Any]]]] = {talks: {}, legs: {}}
+            parts: dict[Table, dict[str, list[Row[Any]]]] = {one: {} for one in (talks, *also)}
             ids = [row.id for row in rows]
             for start in range(0, len(ids), 500):
                 for table, found in parts.items():
@@ -878,7 +878,7 @@ class CallStore:
                     for part in await conn.execute(some.order_by(*table.primary_key)):
                         found.setdefault(part.call, []).append(part)
         return [
-            _recorded_call(row, parts[talks].get(row.id, ()), parts[legs].get(row.id, ()))
+            _recorded_call(row, *(found.get(row.id, ()) for found in parts.values()))
             for row in rows
         ]
 
@@ -1018,7 +1018,7 @@ class CallStore:
 
 
 def _recorded_call(
-    row: Row[Any], talked: Iterable[Row[Any]], had: Iterable[Row[Any]]
+    row: Row[Any], talked: Iterable[Row[Any]], had: Iterable[Row[Any]] = ()
 ) -> RecordedCall:
     names = {row.number, row.caller, row.dialled, row.agent, *row.queues}
     talked = list(talked)

@@ -20,6 +20,7 @@ from recordings.audio import measured
 from recordings.listening import Concerned, Listening
 from recordings.record import Kind, NamedBy, Pause, Recording, State
 from recordings.routes import RecordingRoom
+from recordings.seal import Keys
 from recordings.storage import LocalFolder
 from recordings.store import RecordingStore, pauses
 from tests.kit.sound import stairs, wav
@@ -108,9 +109,11 @@ async def _names(customers: Collection[str]) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def archive(db: Database, folder: Path, clock: Clock | None = None) -> AsyncIterator[Archive]:
+async def archive(
+    db: Database, folder: Path, clock: Clock | None = None, keys: Keys | None = None
+) -> AsyncIterator[Archive]:
     """An empty archive."""
-    storage = LocalFolder(folder)
+    storage = LocalFolder(folder, keys)
     storage.begin(used=False)
     yield Archive(RecordingStore(db), storage, clock or SetClock(NOON), db, folder)
 

@@ -64,8 +64,8 @@ async def test_nothing_is_missing_and_nothing_belongs_to_nobody(played: Played) 
 
 
 async def test_a_recording_is_as_long_as_the_talk(played: Played) -> None:
-    assert played.figures["off_most_s"] <= 1.0
-    assert played.figures["spread_s"] <= 0.3
+    assert abs(played.figures["off_median_s"]) <= 0.3
+    assert played.figures["off_most_s"] <= 1.0  # a busy machine drops sound here and there
 
 
 async def test_the_pbx_keeps_its_files_as_they_were(played: Played, pair: Pair) -> None:

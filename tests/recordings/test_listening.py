@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from cti.db.engine import Database
 from cti.errors import StoreUnavailable
 from cti.people.rules import Person, Role
 from recordings.record import Kind, Pause, Recording, State
+from recordings.seal import Key, Keys
 from tests.kit.recordings import BEGAN, BO_CALL, SPEECH, Archive, archive
 from tests.kit.sound import RATE, heard, pitch, silence, stairs, tone, wav, written
 from tests.kit.web import BO, CAST, LIN, MAY, OU, TAM, Seat, Stage, stage
@@ -75,10 +77,16 @@ class Hall:
 
 
 @pytest.fixture
-async def hall(sqlite_db: Database, tmp_path: Path) -> AsyncIterator[Hall]:
+def keys() -> Keys | None:
+    """With what the archive is sealed; a test may say."""
+    return None
+
+
+@pytest.fixture
+async def hall(sqlite_db: Database, tmp_path: Path, keys: Keys | None) -> AsyncIterator[Hall]:
     """An archive of nothing yet; Kim is the manager."""
     async with (
-        archive(sqlite_db, tmp_path / "recordings") as kept,
+        archive(sqlite_db, tmp_path / "recordings", keys=keys) as kept,
         stage(rooms=[kept.room], people=(*CAST, KIM), clock=kept.clock) as it,
     ):
         yield Hall(kept, it)
@@ -380,6 +388,21 @@ async def test_what_no_browser_plays_is_sent_as_it_plays(
     assert abs(pitch(second) - pitch(stairs(16)[15 * RATE :])) < 5
 
 
+KEY = Key(id="2026-11", secret=bytes(range(32)))
+
+
+@pytest.mark.parametrize("keys", [Keys(first=KEY, by_id={KEY.id: KEY})], ids=["sealed"])
+async def test_a_sealed_recording_plays_from_any_moment(hall: Hall, tmp_path: Path) -> None:
+    one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
+    address = await hall.address(may, one)
+
+    whole = await hall.asks(may, address)
+    part = await hall.asks(may, address, headers={"Range": "bytes=500000-500099"})
+
+    assert (SPEECH, SPEECH[500_000:500_100]) == (whole.body, part.body)
+    assert SPEECH[44:500] not in (tmp_path / "recordings" / one.place).read_bytes()
+
+
 async def test_a_file_that_is_no_sound_is_refused_in_words(hall: Hall) -> None:
     one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
     page = b"<!doctype html>" * 100
@@ -413,6 +436,20 @@ async def test_many_listen_at_once(hall: Hall) -> None:
     assert {SPEECH} == {each.body for each in got}
     played = [what for what, _, _ in await hall.audits() if what == "recording_played"]
     assert 1 == len(played)
+
+
+async def test_who_listens_waits_for_no_collector(hall: Hall) -> None:
+    one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
+    address, done = await hall.address(may, one), Event()
+    async with asyncio.TaskGroup() as collecting:
+        for _ in range(40):
+            collecting.create_task(asyncio.to_thread(done.wait, 30))
+        try:
+            got = await asyncio.wait_for(hall.asks(may, address), 20)
+        finally:
+            done.set()
+
+    assert SPEECH == got.body
 
 
 # -- pages

@@ -16,7 +16,7 @@ from recordings import seal, storage
 from recordings.record import State
 from recordings.reseal import reseal
 from recordings.seal import CHUNK, HEAD, Keys, Sealed, Unsealable, make_line, read_keys
-from recordings.storage import LocalFolder, StorageFull, StorageUnavailable
+from recordings.storage import LocalFolder, Storage, StorageFull, StorageUnavailable
 from recordings.store import RecordingStore
 from tests.recordings.test_store import recording
 
@@ -52,7 +52,7 @@ def files(root: Path) -> list[Path]:
     return [one for one in sorted(root.rglob("*")) if one.is_file() and one.name[0] != "."]
 
 
-def content(place: str, kept: LocalFolder) -> bytes:
+def content(place: str, kept: Storage) -> bytes:
     """Read all that is kept at a place."""
     with kept.open(place) as reader:
         return reader.read(0, reader.size)
@@ -160,7 +160,7 @@ def test_a_disk_that_takes_no_more_is_told(
     def refuse(fd: int, part: bytes) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(storage, "_write", refuse)
+    monkeypatch.setattr(storage, "write", refuse)
 
     with pytest.raises(told, match=os.strerror(number)):
         folder.put([SPEECH])
@@ -171,8 +171,8 @@ def test_a_disk_that_takes_no_more_is_told(
 def test_a_disk_that_wrote_something_else_is_found_out(
     folder: LocalFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = storage._write
-    monkeypatch.setattr(storage, "_write", lambda fd, part: write(fd, part[:-1] + b"!"))
+    write = storage.write
+    monkeypatch.setattr(storage, "write", lambda fd, part: write(fd, part[:-1] + b"!"))
 
     with pytest.raises(StorageUnavailable, match=r"not what is there|changed since"):
         folder.put([SPEECH])

@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
+from cti.db import audit
 from cti.db.engine import Database
 from cti.db.schema import new_id
 from cti.errors import Refused
-from recordings.record import Kind, NamedBy, Recording, State
+from recordings.record import Kind, Marker, NamedBy, Recording, State
 from recordings.store import RecordingStore
 
 NOON = datetime(2026, 11, 27, 4, tzinfo=UTC)
@@ -202,3 +204,40 @@ async def test_who_stored_nothing_yet_has_a_new_folder(db: Database) -> None:
     await store.keep([linked()])
 
     assert await store.used()
+
+
+async def test_a_comment_and_a_play_are_kept_with_a_row_of_the_audit(db: Database) -> None:
+    store, one = RecordingStore(db), linked()
+    await store.keep([one])
+    later, sooner = (
+        Marker(id=str(at), recording=one.id, at_ms=at, person="p-may", text="ok", made_at=NOON)
+        for at in (9000, 3000)
+    )
+
+    for marker in (later, sooner):
+        await store.mark(marker, "10.0.0.7")
+    about = {f"recording:{one.id}": {"call": "call-1"}, "call:call-2": {"recordings": ["x"]}}
+    await store.note("recording_played", about, who="p-lin", at=NOON, reason="r", address="a")
+
+    assert [sooner, later] == list(await store.markers_of(one.id))
+    async with db.read() as conn:
+        rows = (await conn.execute(select(audit.audit).order_by(audit.audit.c.seq))).all()
+        chain = await audit.verify(conn)
+    assert [
+        ("recording_marked", f"recording:{one.id}", "p-may", "10.0.0.7"),
+        ("recording_marked", f"recording:{one.id}", "p-may", "10.0.0.7"),
+        ("recording_played", f"recording:{one.id}", "p-lin", "a"),
+        ("recording_played", "call:call-2", "p-lin", "a"),
+    ] == [(row.what, row.about, row.who, row.address) for row in rows]
+    assert (4, 0) == (chain.seq, chain.broken)
+
+
+async def test_what_has_sound_is_listed_newest_first_page_by_page(db: Database) -> None:
+    store = RecordingStore(db)
+    some = [linked(minute) for minute in range(3)]
+    await store.keep([*some, linked(9, state=State.MISSING, place="")])
+
+    first = await store.kept(limit=2)
+    rest = await store.kept(first[-1].id, limit=2)
+
+    assert ([some[2], some[1]], [some[0]]) == (first, rest)

@@ -34,7 +34,7 @@ SILENT: Final = "ring,60"
 ANSWER: Final = "answer,1,60"
 TALKERS: Final = ("6003", "6004", "6005")
 """Phones that answer whoever rings, several at once."""
-AT_ONCE: Final = 4
+AT_ONCE: Final = 2
 """So many talk on one of them."""
 _MIX: Final = (
     *("direct", "queue", "direct", "blind", "direct", "attended", "direct", "queue", "outbound"),
@@ -223,6 +223,11 @@ class Evening:
             "off_median_s": middle / 1000,
             "off_most_s": max(map(abs, offs)) / 1000,
             "spread_s": max(abs(off - middle) for off in offs) / 1000,
+            "off_by_kind_s": {
+                kind: [min(some) / 1000, max(some) / 1000]
+                for kind in dict.fromkeys(talk.kind for talk in talks)
+                if (some := [one.off_ms for one in talks if one.kind == kind and one.off_ms])
+            },
             "states": {state.value: n for state, n in counts.items()},
         }
 
