@@ -84,10 +84,11 @@ class Keeper:
         while True:
             now = self._clock.now()
             try:
-                await self.finish()
                 if swept is None or now - swept >= SWEEP_EVERY:
                     await self.sweep()
                     swept = now
+                else:
+                    await self.finish()
                 told = False
             except CtiError as fault:
                 if not told:
@@ -106,7 +107,11 @@ class Keeper:
     # -- deleting
 
     async def sweep(self) -> int:
-        """Delete all that is due now; count it. Doing it again does nothing."""
+        """Delete all that is due now, and what was left half done; count what is due.
+
+        Doing it again does nothing.
+        """
+        await self.finish()
         now, house = self._clock.now(), self._house()
         before = now - rules.shortest_kept(house.recordings)
         tomb = Tomb(at=now, reason=Gone.RETENTION, policy=house.version, who=CTI)
