@@ -33,7 +33,7 @@ from cti.people.rules import Directory, Person, Role
 from cti.reports.routes import ReportsRoom
 from tests.duty.conftest import DutyRoom, by
 from tests.kit.fines import call_row, facts, rang
-from tests.kit.web import LIN, NOON, Seat, stage
+from tests.kit.web import LIN, NOON, NothingRecorded, Seat, stage
 
 PEOPLE: Final = 200
 LINES: Final = 100_000
@@ -207,6 +207,7 @@ async def measure(data: Path) -> dict[str, Any]:
                 clock=clock,
                 callbacks=nothing,
                 customers=nothing,
+                recordings=NothingRecorded(),
             )
         ),
         DutyPages(duty.store, house=lambda: HOUSE, people=lambda: directory, clock=clock),

@@ -21,7 +21,7 @@ from cti.people.rules import Directory, Person
 from tests.browser.conftest import Room, Tab
 from tests.browser.test_access import BROWSERS, NARROW, looks_good
 from tests.conftest import sqlite_url
-from tests.kit.web import LIN, MAY, NOON, stage
+from tests.kit.web import LIN, MAY, NOON, NothingRecorded, stage
 from tests.penalties.test_pages import HOUSE, MO, PEOPLE, WEI, Office
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -66,6 +66,7 @@ async def desk(chrome: Browser, tmp_path: Path, made: dict[str, str]) -> AsyncIt
         clock=clock,
         callbacks=nothing,
         customers=nothing,
+        recordings=NothingRecorded(),
     )
     async with stage(clock=clock, people=PEOPLE, rooms=[PenaltyPages(asks)]) as it:
         desk = Desk(it, store, clock)
