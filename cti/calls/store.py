@@ -950,10 +950,12 @@ class CallStore:
         outbound = calls.c.direction == Direction.OUTBOUND.value
         for start in range(0, len(ids), 500):
             some = calls.c.id.in_(ids[start : start + 500])
-            leaves = offers.c.call.in_(select(calls.c.id).where(some, outbound))
-            await conn.execute(
-                update(offers).where(leaves, offers.c.person.is_(None)).values(agent="")
-            )
+            dialled = select(calls.c.id).where(some, outbound)
+            leaves = offers.c.call.in_(dialled) & offers.c.person.is_(None)
+            nothing: dict[str, Any] = {"agent": "", "devices": [], "channels": []}
+            await conn.execute(update(offers).where(leaves).values(nothing))
+            # a channel may be named by what it dials: Local/13800138000@…
+            await conn.execute(update(legs).where(legs.c.call.in_(dialled)).values(channel=""))
             await conn.execute(update(calls).where(some, outbound).values(dialled=None))
             await conn.execute(
                 update(calls).where(some).values(nobodys | {"recordings": [], "customer": None})

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from cti.callbacks.store import CallbackStore
 from cti.calls.record import Direction
-from cti.calls.store import CallStore, calls, offers
+from cti.calls.store import CallStore, calls, legs, offers
 from cti.cli import run
 from cti.clock import SetClock
 from cti.customers.rules import Customer, Entry
@@ -69,7 +69,8 @@ class Files:
         """Wang called and was called; Li called; a third call names nobody."""
         self.wang = await self._add("王小明", "W1", WANG)
         li = await self._add("Li", "L1", LI)
-        out = answered("out", direction=Direction.OUTBOUND, dialled="13800138000")
+        by = (("l-1", "Local/13800138000@out-00000001;1"),)
+        out = answered("out", direction=Direction.OUTBOUND, dialled="13800138000", legs=by)
         unnamed = keeping(answered("unnamed"), number=WANG, customer=None)
         await keep(
             self.db,
@@ -227,7 +228,7 @@ async def test_another_customer_loses_nothing(files: Files) -> None:
 async def test_nothing_of_him_is_found_in_the_database_but_in_the_audit(files: Files) -> None:
     await files.erase()
 
-    for table in (calls, offers):
+    for table in (calls, offers, legs):
         async with files.db.read() as conn:
             rows = [str(row) for row in await conn.execute(select(table)) if row[0] != "li"]
         assert not [row for row in rows if "13800138000" in row or "王小明" in row]
