@@ -758,11 +758,13 @@ class PenaltyStore:
         amount: Decimal,
         by: Person,
         note: str = "",
+        once: str = "",
         address: str = "",
     ) -> str:
         """Enter a bonus line by hand; a negative amount corrects one. Give its id.
 
-        Raises `Refused`: no_person, bad_amount, bad_text, statement_fixed, own_case, no_right.
+        `once` names the form: the same sent by the same person again enters no more. Raises
+        `Refused`: no_person, bad_amount, bad_text, statement_fixed, own_case, no_right.
         """
         row = months.BonusRow(
             person=self._person(person).id,
@@ -771,7 +773,7 @@ class PenaltyStore:
             amount=months.checked_amount(str(amount)),
             note=checked_text("note", note, months.NOTE_LIMIT),
         )
-        return (await self._enter([row], "hand", by, address))[0]
+        return (await self._enter([row], "hand", by, address, once))[0]
 
     async def import_bonus(self, content: str, *, by: Person, address: str = "") -> int:
         """Enter bonus lines from a CSV table with the heading number, month, what, amount, note.
@@ -1521,7 +1523,12 @@ class PenaltyStore:
             raise Refused("no_right", "only managers and owners make statements")
 
     async def _enter(
-        self, rows: Sequence[months.BonusRow], source: str, by: Person, address: str
+        self,
+        rows: Sequence[months.BonusRow],
+        source: str,
+        by: Person,
+        address: str,
+        once: str = "",
     ) -> list[str]:
         self._check_statements(by)
         now, made = self._clock.now(), list[str]()
@@ -1540,8 +1547,11 @@ class PenaltyStore:
                         f"{row.what} was imported for this person and month already",
                         what=row.what,
                     )
+                key = hashlib.sha256(repr((by.id, once, row)).encode()).hexdigest()[:26]
+                if once and await conn.scalar(select(bonus.c.id).where(bonus.c.id == key)):
+                    return [key]
                 values = {
-                    "id": new_id(now),
+                    "id": key if once else new_id(now),
                     "person": row.person,
                     "month": row.month,
                     "what": row.what,

@@ -511,6 +511,16 @@ async def test_bonus_lines_come_by_hand_and_by_file_and_a_wrong_file_changes_not
     assert ("82.40 CNY" in text, "60.00 CNY" in text) == (True, True)
 
 
+async def test_a_bonus_form_that_is_sent_twice_enters_one_line(office: Office) -> None:
+    mo, month = await office.stage.enters(MO), f"{NOON:%Y-%m}"
+    form = {"do": "bonus", "person": MAY.id, "what": "orders", "amount": "82.40", "month": month}
+
+    for once in ("f1", "f1", "f2"):
+        await post(mo, "/statements", once=once, **form)
+
+    assert "164.80 CNY" in await read(mo, f"/statements?month={month}")
+
+
 async def test_a_form_that_is_sent_twice_proposes_once(office: Office) -> None:
     wei = await office.stage.enters(WEI)
     once = re.search(r'name="once" value="(\w+)"', await read(wei, "/review/manual"))

@@ -1,5 +1,6 @@
 """The month's statements, bonus lines, figures about reviewers, and the audit log."""
 
+import secrets
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
@@ -53,7 +54,7 @@ class Statements(Part):
             visitor,
             "statements.html",
             refusal=refusal,
-            typed=typed or dict.fromkeys(TYPED, ""),
+            typed=(typed or dict.fromkeys(TYPED, "")) | {"once": secrets.token_hex(16)},
             month=month,
             before=(month - timedelta(days=1)).replace(day=1),
             next_month=(month + timedelta(days=32)).replace(day=1),
@@ -131,6 +132,7 @@ class Statements(Part):
                     what=text(fields, "what", 80),
                     amount=read_amount(text(fields, "amount")),
                     note=text(fields, "note"),
+                    once=text(fields, "once", 64),
                     by=by,
                     address=address,
                 )
