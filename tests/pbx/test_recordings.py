@@ -44,6 +44,8 @@ async def played(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     """Calls of every kind, played once: direct, by queue, transferred, held, paused, given up."""
     async with Lab(pair) as lab:
         await lab.records_quiet()
+        for old in folder(pair).glob("*.wav"):  # of calls that other tests played
+            old.unlink()
         async with recorded(pair, tmp_path_factory.mktemp("talks")) as house:
             evening, talks = Evening(house, lab), planned(CALLS)
             await evening.play(talks)
