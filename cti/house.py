@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from cti.calendar import Calendar
+from cti.calendar import Calendar, Span
 from cti.calls.rings import RingRules
+from cti.house_visits import VisitRules
 
-Span = tuple[time, time]  # from, to; a `to` not later than `from` ends the next day
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 REASONS: Final = (
@@ -437,6 +437,7 @@ class House:
     line_test: LineTestRules = LineTestRules()
     shifts: ShiftRules = ShiftRules()
     call_times: CallTimes = CallTimes()
+    visits: VisitRules = field(default_factory=VisitRules)
     dialing: DialingRules = DialingRules()
     recordings: RecordingRules = RecordingRules()
     quality: QualityRules = field(default_factory=QualityRules)

@@ -42,6 +42,7 @@ from cti.quality.routes import QualityRoom
 from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
+from cti.visits.store import VisitStore
 from cti.web.rooms import Room
 from recordings import wave
 from recordings.collector import Figures
@@ -165,6 +166,7 @@ class Office:
         self.duty = DutyStore(db, clock, house=house, people=self._people)
         self.penalties = PenaltyStore(db, clock, house, self._people)
         self.callbacks = CallbackStore(db)
+        self.visits = VisitStore(db)
         self.dialer = Dialer(
             store=DialStore(db),
             calls=calls,

@@ -17,10 +17,11 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from cti.calendar import Span
 from cti.calls.record import MissedCall
 from cti.duty.rules import DutySet
 from cti.errors import Refused
-from cti.house import House, Span
+from cti.house import House
 from cti.people.rules import Person, Right
 from cti.value import value
 

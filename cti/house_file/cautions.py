@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final
 
-from cti.house import WEEKDAYS, Amounts, Caution, House, Span
+from cti.calendar import Span
+from cti.house import WEEKDAYS, Amounts, Caution, House
 from cti.house_file.keys import DAY, label, length, minute
 
 FORBIDDEN: Final = ("CN-GD", "TW", "HK")

@@ -15,7 +15,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
-from cti.house import House, Lapse, Span, WorkingDays
+from cti.calendar import Span
+from cti.house import House, Lapse, WorkingDays
 from cti.web.words import Words
 
 DAY: Final = 24 * 60

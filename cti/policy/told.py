@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from typing import Any, Final
 
+from cti.calendar import Span
 from cti.house import (
     WEEKDAYS,
     Amounts,
@@ -16,7 +17,6 @@ from cti.house import (
     Lapse,
     MissedCallRules,
     PenaltyRule,
-    Span,
     WorkingDays,
 )
 
