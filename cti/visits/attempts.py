@@ -637,8 +637,8 @@ class _Asked:
                 day, part = times.day_of(self.hours, instant), times.daypart(self.hours, instant)
                 yield instant, Piece(began=instant, ended=instant, day=day, daypart=part)
         for piece in times.pieces(self.hours, at):
-            if fits(piece) and (instant := self._within(piece)) is not None:
-                yield instant, piece
+            if fits(piece) and (first := self._within(piece)) is not None:
+                yield first, piece
 
     def _within(self, piece: Piece) -> datetime | None:
         """Give the first allowed instant of a piece."""
