@@ -140,7 +140,7 @@ STANDARD: Final[Mapping[str, Field]] = {
         Field(
             id="satisfaction",
             type="satisfaction",
-            labels=_labels("How content is the customer?", "客戶是否滿意？", "客户是否满意？"),
+            labels=_labels("Satisfaction", "滿意度", "满意度"),
             choices=CONTENT,
         ),
         Field(
