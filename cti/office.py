@@ -42,6 +42,7 @@ from cti.quality.routes import QualityRoom
 from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
+from cti.visits.calling import VisitCalls
 from cti.visits.store import VisitStore
 from cti.web.rooms import Room
 from recordings import wave
@@ -175,6 +176,19 @@ class Office:
             clock=clock,
             waiting=desk.waiting,
         )
+        plant = Plant(settings, desk)
+        self.visit_calls = VisitCalls(
+            db,
+            self.visits,
+            dialer=self.dialer,
+            attempts=self.dialer.store,
+            customers=customers,
+            duty=self.duty,
+            plant=plant,
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         self.line_desk = LineDesk(
             store=LineStore(db),
             attempts=self.dialer.store,
@@ -183,7 +197,7 @@ class Office:
             duty=self.duty,
             penalties=self.penalties,
             supervisor=self._supervisor,
-            plant=Plant(settings, desk),
+            plant=plant,
             house=house,
             clock=clock,
         )
@@ -307,6 +321,7 @@ class Office:
             "lines": self.line_desk.run(),
             "penalties": self.penalty_desk.run(),
             "callbacks": self.callback_desk.run(),
+            "visits": self.visit_calls.run(),
         }
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:

@@ -3,8 +3,8 @@
 What wins, from above: do-not-call and consent; a time that the customer named; his rest; the
 caps. A missed deadline is a breach with a cause; a call in rest time is a defect.
 
-`tries` are all attempts of the visit, and those with its customer since the Monday before
-last, whatever they were for. They are the only thing by which caps are counted.
+`tries` are all attempts of the visit, and those with its customer since the beginning of his
+calendar week, whatever they were for. They are the only thing by which caps are counted.
 """
 
 from collections.abc import Callable, Iterator, Sequence

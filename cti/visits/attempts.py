@@ -3,7 +3,7 @@
 Requirement 21.2. Whether a visit may be dialled at all is `allowed`.
 
     next_attempt  asked when an attempt is over
-    watched       asked as time goes by: whom to alert, and whether the deadline is breached
+    breach_cause  asked when the deadline passes
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +25,6 @@ from cti.visits.allowed import nearest as nearest
 from cti.visits.record import ENDED_BY, FREE_OF_CAPS, Outcome, State, Try, Visit, Wishes
 from cti.visits.times import Piece
 
-ALERTS: Final = (50, 80)
-"""At so many hundredths of its time owner and supervisor are told (requirement 21.2.5)."""
 SOON: Final = frozenset({Outcome.BUSY, Outcome.FAILED, Outcome.AGENT_NO_SHOW, Outcome.NOT_DIALLED})
 """After these a time that the customer named still stands."""
 APPOINTMENT_AHEAD: Final = timedelta(days=366)
@@ -53,19 +51,6 @@ class Step:
     counts: bool = True
     todo: tuple[str, ...] = ()
     release: bool = False
-
-
-@value
-class Watched:
-    """How a visit stands against its deadline: what is new of it.
-
-    `warned` is the highest of `ALERTS` that has passed, 0 before; `alert` whether that is news.
-    """
-
-    warned: int
-    alert: bool
-    breached: bool
-    cause: str
 
 
 # -- what follows from an attempt
@@ -284,42 +269,27 @@ def _hurried(asked: Asked, limit: datetime, outcome: Outcome, last: Try | None) 
 # -- as time goes by
 
 
-def watched(
-    visit: Visit, tries: Sequence[Try], wishes: Wishes, now: datetime, house: House
-) -> Watched:
-    """Say whether owner and supervisor must be told of a visit, and whether it is breached.
-
-    At 50 % and at 80 % of its time they are told; a breach stays, and has one cause: `not_tried`,
-    `not_reached`, `appointment`, `solution_refused`, `line`, `no_agent`, `undecided` or
-    `no_call_times` (requirement 21.2.5).
-    """
-    whole = visit.due_at - visit.from_at
-    passed = [share for share in ALERTS if now >= visit.from_at + whole * share / 100]
-    warned = max(passed, default=0)
-    breached = visit.breached or now >= visit.due_at
-    cause = visit.breach_cause or (_cause(visit, tries, wishes, house) if breached else "")
-    alert = warned > visit.warned or (breached and not visit.breached)
-    return Watched(warned=warned, alert=alert, breached=breached, cause=cause)
-
-
 _CAUSES: Final[Mapping[Outcome, str]] = {
     Outcome.FAILED: "line",
-    Outcome.AGENT_NO_SHOW: "no_agent",
     Outcome.NOT_DIALLED: "line",
+    Outcome.AGENT_NO_SHOW: "no_agent",
     Outcome.SOLUTION_REFUSED: "solution_refused",
 }
 
 
-def _cause(visit: Visit, tries: Sequence[Try], wishes: Wishes, house: House) -> str:
+def breach_cause(visit: Visit) -> str:
+    """Say why a visit is not done when its deadline passes (requirement 21.2).
+
+    `undecided`, `appointment` (the customer named a later time), `line`, `no_agent`,
+    `solution_refused`, `not_reached`; never tried: `not_tried` by its owner, or `nobody`'s.
+    """
     if visit.state == State.NEEDS_DECISION:
         return "undecided"
     if visit.appointment_at is not None and visit.appointment_at >= visit.due_at:
         return "appointment"
-    last = last_of([one for one in tries if one.visit == visit.id and one.outcome is not None])
-    if last is not None and last.outcome is not None:
-        return _CAUSES.get(last.outcome, "not_reached")
-    opens = times.opens_at(times.of_visit(visit, wishes, house), visit.from_at)
-    return "no_call_times" if opens is None or opens >= visit.due_at else "not_tried"
+    if visit.outcome is not None:
+        return _CAUSES.get(visit.outcome, "not_reached")
+    return "not_tried" if visit.owner else "nobody"
 
 
 def _settled(one: Try, visit: Visit, outcome: Outcome, now: datetime) -> Try:

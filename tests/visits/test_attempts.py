@@ -9,11 +9,11 @@ from cti.errors import Refused
 from cti.house import CallTimes
 from cti.house_visits import Retry, VisitRules
 from cti.visits.attempts import (
+    breach_cause,
     check_appointment,
     meant_for,
     nearest,
     next_attempt,
-    watched,
 )
 from cti.visits.record import Outcome, Wishes
 from tests.kit.owed import STUDIO, Told, at, house, visit
@@ -461,51 +461,20 @@ def test_a_refused_solution_ends_where_no_other_part_of_the_day_exists() -> None
 
 
 @pytest.mark.parametrize(
-    ("when", "warned", "breached"),
-    [
-        ("2025-03-03T20:59", 0, False),
-        ("2025-03-05T03:00", 50, False),
-        ("2025-03-06T04:12", 80, False),
-        ("2025-03-06T20:59", 80, False),
-        ("2025-03-06T21:00", 80, True),
-    ],
-)
-def test_people_are_told_at_half_and_at_four_fifths_of_its_time(
-    when: str, warned: int, breached: bool
-) -> None:
-    found = watched(visit(), [], Wishes(), at(when), house())
-
-    assert (warned, breached) == (found.warned, found.breached)
-    assert found.alert is (warned > 0)
-
-
-@pytest.mark.parametrize(
     ("outcome", "more", "cause"),
     [
-        (None, {}, "not_tried"),
+        (None, {"owner": "may"}, "not_tried"),
+        (None, {}, "nobody"),
         (Outcome.NO_ANSWER, {}, "not_reached"),
         (Outcome.FAILED, {}, "line"),
         (Outcome.AGENT_NO_SHOW, {}, "no_agent"),
         (Outcome.SOLUTION_REFUSED, {}, "solution_refused"),
         (None, {"appointment_at": at(f"{FRIDAY}T10:00")}, "appointment"),
-        (None, {"state": "needs_decision"}, "undecided"),
-        (None, {"breached": True, "breach_cause": "no_agent"}, "no_agent"),
+        (Outcome.FAILED, {"state": "needs_decision"}, "undecided"),
     ],
 )
 def test_a_breach_has_a_cause(outcome: Outcome | None, more: dict[str, object], cause: str) -> None:
-    told = Told()
-    if outcome is not None:
-        told.tried(f"{MONDAY}T10:00", outcome)
-
-    found = watched(visit(**more), told.tries, Wishes(), at(f"{FRIDAY}T09:00"), house())
-
-    assert cause == found.cause
-
-
-def test_an_alert_is_told_once() -> None:
-    told = watched(visit(warned=50), [], Wishes(), at("2025-03-05T04:00"), house())
-
-    assert not told.alert
+    assert cause == breach_cause(visit(outcome=outcome, **more))
 
 
 def _free(told: Told) -> Told:
