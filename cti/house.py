@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from cti.calendar import Calendar, Span
 from cti.calls.rings import RingRules
 from cti.house_visits import VisitRules
+from cti.results.forms import PLAIN, Form, Script
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -438,6 +439,9 @@ class House:
     shifts: ShiftRules = ShiftRules()
     call_times: CallTimes = CallTimes()
     visits: VisitRules = field(default_factory=VisitRules)
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """What visits ask, by name: those that the rules name, and the reference's."""
+    scripts: Mapping[str, Script] = field(default_factory=dict)
     dialing: DialingRules = DialingRules()
     recordings: RecordingRules = RecordingRules()
     quality: QualityRules = field(default_factory=QualityRules)
@@ -450,6 +454,14 @@ class House:
     def zone(self) -> ZoneInfo:
         """The house's time zone."""
         return ZoneInfo(self.card.timezone)
+
+    def form(self, name: str) -> Form:
+        """Give a form as this house asks it, with what it requires; the plain one without name."""
+        return self.forms.get(name, PLAIN).asking(self.visits.required)
+
+    def script(self, name: str) -> Script | None:
+        """Give a script: by its name, or that of all visits; None if there is none."""
+        return self.scripts.get(name) or self.scripts.get(self.visits.script)
 
     def is_open(self, at: datetime) -> bool:
         """Tell whether the hotline is open at an instant (aware, any zone)."""

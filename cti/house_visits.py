@@ -164,6 +164,11 @@ class VisitRules:
     per_customer_day: int = 2
     min_gap: timedelta = timedelta(hours=2)
     marketing_per_week: int = 3
+    merchant_quiet: tuple[Span, ...] = (
+        (time(11), time(13, 30)),
+        (time(17), time(20)),
+    )
+    """When a restaurant is not called, but for bookings (requirement 21.6)."""
     retry: Retry = Retry()
     any_agent_from_attempt: int = 3
     owner_fallback: timedelta = timedelta(minutes=5)

@@ -56,6 +56,17 @@ def without(some: Iterable[Stretch], taken: Iterable[Stretch]) -> list[Stretch]:
     return left
 
 
+def joined(some: Iterable[Stretch]) -> list[Stretch]:
+    """Give stretches in order, of which none touches the next."""
+    found = list[Stretch]()
+    for began, ended in sorted(some):
+        if found and began <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], ended))
+        else:
+            found.append((began, ended))
+    return found
+
+
 def _on(day: date, span: Span) -> Stretch:
     """Give a span of a day as times of the wall clock, without zone."""
     start, end = span

@@ -555,23 +555,14 @@ def looked_at(visit: Visit, now: datetime) -> dict[str, Any]:
     warned, again = next_look(visit.from_at, visit.due_at, visit.give_up_at, now)
     values: dict[str, Any] = {"warned": warned, "look_at": again}
     if warned == WARNINGS[-1] and not visit.breached:
-        values |= {"breached": True, "breach_cause": _cause(visit)}
+        values |= {"breached": True, "breach_cause": rules.breach_cause(visit)}
     if now >= visit.give_up_at and visit.state == OPEN:
         values |= {
             "state": (State.UNREACHABLE if visit.attempts else State.CANCELLED).value,
             "ended_at": now,
             "ended_by": "cti",
-            "breach_cause": visit.breach_cause or _cause(visit),
+            "breach_cause": visit.breach_cause or rules.breach_cause(visit),
         }
     elif now >= visit.give_up_at:
         values["look_at"] = now + LEASE  # somebody works on it, or a person has to decide
     return values
-
-
-def _cause(visit: Visit) -> str:
-    """Say why a visit was not made in time."""
-    if visit.state == State.NEEDS_DECISION:
-        return "undecided"
-    if visit.attempts:
-        return "not_reached"
-    return "not_tried" if visit.owner else "nobody"

@@ -16,7 +16,7 @@ from cti.callbacks.rules import windows_on
 from cti.house import House, covers
 from cti.value import value
 from cti.visits.record import Visit, Wishes
-from cti.wall import Stretch, both, days_about, shown, without
+from cti.wall import Stretch, both, days_about, joined, shown, without
 
 MERCHANT_QUIET: Final[tuple[Span, ...]] = ((time(11), time(13, 30)), (time(17), time(20)))
 """When a restaurant has its guests to look after (requirement 21.6)."""
@@ -146,7 +146,7 @@ def _between(hours: Hours, since: datetime, until: datetime) -> list[Stretch]:
     if hours.not_before is not None:
         later = (hours.not_before, _MIDNIGHT)
         found = both(found, list(_shown(days, (later,), hours.zone)))
-    return _joined(without(found, _shown(days, hours.quiet, hours.zone)))
+    return joined(without(found, _shown(days, hours.quiet, hours.zone)))
 
 
 def _windows(hours: Hours, day: date) -> tuple[Span, ...]:
@@ -160,17 +160,6 @@ def _windows(hours: Hours, day: date) -> tuple[Span, ...]:
 def _shown(days: Iterable[date], spans: Iterable[Span], zone: ZoneInfo) -> Iterator[Stretch]:
     spans = tuple(spans)
     return (one for day in days for span in spans for one in shown(day, span, zone))
-
-
-def _joined(some: Iterable[Stretch]) -> list[Stretch]:
-    """Give stretches in order, of which none touches the next."""
-    joined = list[Stretch]()
-    for began, ended in sorted(some):
-        if joined and began <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], ended))
-        else:
-            joined.append((began, ended))
-    return joined
 
 
 # -- day-parts
