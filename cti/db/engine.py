@@ -6,7 +6,7 @@ A store writes in `async with db.write() as connection`, reads in `async with db
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -37,7 +37,7 @@ _POSTGRES_ARGS: Final[dict[str, Any]] = {
         "application_name": "cti",
         "timezone": "UTC",
         "statement_timeout": "30000",
-        "idle_in_transaction_session_timeout": "60000",
+        "idle_in_transaction_session_timeout": "10000",
     },
 }
 
@@ -105,6 +105,9 @@ def _postgres_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     )
 
 
+Fence = Callable[[AsyncConnection], Awaitable[None]]
+
+
 class Database:
     """One database, whichever it is. Made by `open`, ended by `close`."""
 
@@ -113,6 +116,8 @@ class Database:
         self.where = where(url)
         self._writer, self._reader = writer, reader
         self._pending: set[asyncio.Task[None]] = set()
+        self.fence: Fence | None = None
+        """Asked first in each transaction that writes; it refuses by raising."""
 
     @classmethod
     async def open(cls, url: str, *, password: str | None = None) -> Self:
@@ -147,6 +152,8 @@ class Database:
         """
         connection = await self._connected(self._writer)
         try:
+            if self.fence is not None:
+                await self.fence(connection)
             yield connection
         except BaseException as fault:
             await self._see_through(connection.close())  # rolls back

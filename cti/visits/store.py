@@ -5,7 +5,7 @@
 own, of which a customer has one open at a time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -273,9 +273,15 @@ class VisitStore:
     # -- claims
 
     async def claim_next(
-        self, person: str, now: datetime, lease: timedelta, *, supervisor: bool
+        self,
+        person: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        supervisor: bool,
+        but: Collection[str] = (),
     ) -> Visit | None:
-        """Claim what somebody should do next; None: nothing is due for him.
+        """Claim what somebody should do next, `but` not these; None: nothing is due for him.
 
         Appointments come first; then his own, then what is nobody's, by deadline. A visit whose
         customer is being worked with waits. Of those who ask at once, each gets another one.
@@ -285,6 +291,8 @@ class VisitStore:
             if await conn.scalar(_busy_of(person)) is not None:
                 raise Refused("visit_busy", "finish the visit that you have taken first")
             for wanted in _choices(person, now, supervisor=supervisor):
+                if but:
+                    wanted = wanted.where(visits.c.id.not_in(sorted(but)))
                 query = wanted.limit(1).with_for_update(skip_locked=True)
                 row = (await conn.execute(query)).first()
                 if row is not None:
