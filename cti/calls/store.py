@@ -353,13 +353,13 @@ class CallStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def keep(self, conn: AsyncConnection, batches: Iterable[Batch]) -> Told:
-        """Store batches in the transaction of `conn`; return the numbered hints, in order.
+    async def keep(self, batches: Iterable[Batch]) -> Told:
+        """Store batches in one transaction; return the numbered hints, in order.
 
         The same call may be kept any number of times; of several states in one go the last
         is written.
         """
-        batches, dialect = list(batches), conn.dialect.name
+        batches, dialect = list(batches), self._db.dialect
         latest = {keeping.record.id: keeping for batch in batches for keeping in batch.calls}
         rows = {
             calls: [_call_row(keeping) for keeping in latest.values()],
@@ -367,8 +367,7 @@ class CallStore:
             heard: [{"pbx": p, "at": at} for batch in batches for p, at in batch.heard.items()],
         }
         tell = [(batch.at, who, call) for batch in batches for who, call in batch.tell]
-        *_, numbers = await together.run(
-            conn,
+        *_, numbers = await self._db.run(
             [
                 *_upserts(rows, dialect),
                 *_parts([k for k in latest.values() if k.record.over], dialect),
@@ -419,22 +418,21 @@ class CallStore:
 
     async def contacts(self, number: str, but: str, limit: int = 5) -> list[Contact]:
         """Give the last calls of a number that are over, newest first, without call `but`."""
-        async with self._db.read() as conn:
-            found = await conn.execute(_CONTACTS, {"whose": number, "but": but, "most": limit})
-            return [
-                Contact(
-                    call=row.id,
-                    at=row.began or row.seen_at,
-                    direction=row.direction,
-                    outcome=row.outcome,
-                    reason=row.reason,
-                    rings=row.rings,
-                    agent=row.agent,
-                    person=row.person,
-                    talk_ms=row.talk_ms,
-                )
-                for row in found
-            ]
+        found = await self._db.ask(_CONTACTS, {"whose": number, "but": but, "most": limit})
+        return [
+            Contact(
+                call=row.id,
+                at=row.began or row.seen_at,
+                direction=row.direction,
+                outcome=row.outcome,
+                reason=row.reason,
+                rings=row.rings,
+                agent=row.agent,
+                person=row.person,
+                talk_ms=row.talk_ms,
+            )
+            for row in found
+        ]
 
     async def day(self, start: datetime, end: datetime, standard: int) -> Day:
         """Count the inbound calls of a day (aware instants, end excluded) that are over.
