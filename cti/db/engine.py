@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
 import structlog
-from sqlalchemy import URL, Select, make_url, text
+from sqlalchemy import URL, CompoundSelect, Select, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
@@ -181,10 +181,10 @@ class Database:
         try:
             yield connection
         except BaseException as fault:
-            await self._see_through(self._roll_back(connection))
+            await self._see_through(self._at_last(connection.close()))  # rolls back
             self._tell(fault)
             raise
-        await self._see_through(self._commit(connection))
+        await self._see_through(self._at_last(self._commit(connection)))
 
     async def run(self, steps: Sequence[together.Step]) -> list[list[Any]]:
         """Run steps in one transaction of their own; give what each returned, its first column.
@@ -196,10 +196,10 @@ class Database:
                 return await together.run_on(connection, steps)
         work = together.Work(steps, self._writer.dialect)
         await self._take_turn()
-        return await self._see_through(self._run(self._lite, work))
+        return await self._see_through(self._at_last(self._run(self._lite, work)))
 
     async def _run(self, lite: Lite, work: together.Work) -> list[list[Any]]:
-        """Run work in SQLite, in one go; it is our turn."""
+        """Run work in SQLite, in one go."""
         try:
             driver = lite.writer.last
             if driver is None or not driver.usable:
@@ -211,10 +211,10 @@ class Database:
             raise told or self._broken(failed.fault) from failed.fault
         except faults.Fault as fault:
             raise self._unavailable(fault) from fault
-        finally:
-            self._end_turn()
 
-    async def ask(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+    async def ask(
+        self, statement: Select[Any] | CompoundSelect[Any], values: Mapping[str, Any]
+    ) -> Sequence[Any]:
         """Ask one question that stands alone; its rows have the names of its columns.
 
         The statement is one object for ever. Raises `StoreUnavailable`.
@@ -298,14 +298,7 @@ class Database:
                 raise told from fault
             raise
         finally:
-            await self._roll_back(connection)
-
-    async def _roll_back(self, connection: AsyncConnection) -> None:
-        """Give a writer's connection back; what was not committed is undone."""
-        try:
             await connection.close()
-        finally:
-            self._end_turn()
 
     async def _take_turn(self) -> None:
         """Wait until nobody else writes to SQLite. Raises `StoreUnavailable`."""
@@ -316,6 +309,13 @@ class Database:
                 await self._lite.turn.acquire()
         except TimeoutError as fault:
             raise self._unavailable(fault) from fault
+
+    async def _at_last(self, work: Coroutine[Any, Any, R]) -> R:
+        """Do what ends our turn to write."""
+        try:
+            return await work
+        finally:
+            self._end_turn()
 
     def _end_turn(self) -> None:
         if self._lite is not None:

@@ -6,12 +6,12 @@ kept, for it is always the same. Other databases get one statement after the oth
 """
 
 import sqlite3
-from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import CompoundSelect, Dialect, Select
+from sqlalchemy.engine import result_tuple
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import UpdateBase
@@ -58,13 +58,15 @@ class Work:
 class _Ready:
     """A statement as SQLite wants it."""
 
-    def __init__(self, statement: Any, names: Sequence[str] | None, dialect: Dialect) -> None:
-        made = statement.compile(dialect=dialect, column_keys=names)
-        binds = [(name, made.binds[name]) for name in made.positiontup or ()]
-        self.text: str = made.string
+    def __init__(self, made: Any, dialect: Dialect) -> None:
+        free = {name: None for name, bind in made.binds.items() if bind.required}
+        whole = made.construct_expanded_state(free)
+        self.text: str = whole.statement
         self._binds: list[Bind] = [
             (name, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect))
-            for name, bind in binds
+            if (bind := made.binds.get(name)) is not None
+            else ("", whole.parameters[name], None)  # one of the values of an IN
+            for name in whole.positiontup or ()
         ]
 
     def parameters(self, rows: Sequence[Row]) -> list[list[Any]]:
@@ -82,7 +84,7 @@ class _Change(_Ready):
     """A statement that changes rows, and may return some."""
 
     def __init__(self, statement: UpdateBase, names: tuple[str, ...], dialect: Dialect) -> None:
-        super().__init__(statement, list(names), dialect)
+        super().__init__(statement.compile(dialect=dialect, column_keys=list(names)), dialect)
         self._returns = bool(statement._returning)
 
     def run(self, raw: sqlite3.Connection, given: list[list[Any]]) -> list[Any]:
@@ -96,24 +98,24 @@ class _Change(_Ready):
 class Question(_Ready):
     """A SELECT; rows have the names of its columns."""
 
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
-        super().__init__(statement, None, dialect)
+    def __init__(self, statement: Select[Any] | CompoundSelect[Any], dialect: Dialect) -> None:
+        super().__init__(statement.compile(dialect=dialect), dialect)
         columns = list(statement.selected_columns)
-        self._row: Any = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]
+        self._row = result_tuple([str(column.key) for column in columns])
         read = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
         self._read = [(place, one) for place, one in enumerate(read) if one is not None]
 
     def rows(self, raw: Sequence[Sequence[Any]]) -> list[Any]:
         """Make rows of what SQLite gave."""
         if not self._read:
-            return list(map(self._row._make, raw))
+            return list(map(self._row, raw))
         return [self._made(one) for one in raw]
 
     def _made(self, raw: Sequence[Any]) -> Any:
         values = list(raw)
         for place, read in self._read:
             values[place] = read(values[place])
-        return self._row._make(values)
+        return self._row(values)
 
 
 def told(fault: sqlite3.Error, dialect: Dialect) -> Exception:
@@ -128,6 +130,6 @@ def _change(statement: UpdateBase, names: tuple[str, ...], dialect: Dialect) -> 
 
 
 @lru_cache(maxsize=128)
-def question(statement: Select[Any], dialect: Dialect) -> Question:
+def question(statement: Select[Any] | CompoundSelect[Any], dialect: Dialect) -> Question:
     """Make a question of a SELECT, once."""
     return Question(statement, dialect)
