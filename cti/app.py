@@ -261,6 +261,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
+            line.switchboard.decide()
         unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()

@@ -63,7 +63,13 @@ def load(text: str, number: int) -> tuple[Call, str]:
     """
     told = json.loads(text)
     call_id = CallId(told["id"])
-    call = Call(id=call_id, number=number, show=Show(call=call_id), names=list(told["names"]))
+    call = Call(
+        id=call_id,
+        number=number,
+        show=Show(call=call_id),
+        pop=Show(call=call_id, soon=True),
+        names=list(told["names"]),
+    )
     for flag in _FLAGS:
         setattr(call, flag, bool(told.get(flag)))
     for part in told["legs"]:

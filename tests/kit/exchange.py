@@ -299,6 +299,7 @@ class Exchange:
             desk=self.desk,
             look_up=look_up or Callers(self.customers, self.calls, tasks),
             clock=clock,
+            settle=0.0,
         )
 
     async def _apply(self, items: list[Item]) -> tuple[list[Turn], Told]:
