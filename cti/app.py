@@ -24,7 +24,7 @@ from cti.db import migrate
 from cti.db.audit import last
 from cti.db.engine import Database
 from cti.db.leader import Leader
-from cti.db.schema import Connection, new_id
+from cti.db.schema import new_id
 from cti.db.sole import held
 from cti.db.writer import Writer
 from cti.errors import CommitUnknown, ConfigError, CtiError, StoreUnavailable
@@ -194,7 +194,6 @@ class App:
             told=told,
         )
         self.writer: Writer[Item, tuple[list[Turn], Told]] = Writer(
-            self.db,
             self._apply,
             after=self._after,
             on_trouble=self._trouble,
@@ -232,9 +231,7 @@ class App:
     async def _follow_people(self) -> None:
         """Let how everybody stands be written down, from where the last process left off."""
         self.presence = PresenceStore(self.db)
-        self.states: Writer[Change, None] = Writer(
-            self.db, self.presence.keep, gather=STATES_GATHER
-        )
+        self.states: Writer[Change, None] = Writer(self.presence.keep, gather=STATES_GATHER)
         self.watch = Watch(pen=self.states, directory=self.desk.directory, clock=self.clock)
         gaps = [
             await self.calls.unheard(pbx.name, new_id(self.clock.now()))
@@ -287,6 +284,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
+            line.switchboard.decide()
         unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()
@@ -325,8 +323,8 @@ class App:
     def _link_state(self, switchboard: Switchboard, state: LinkState) -> None:
         switchboard.link_state(state)
 
-    async def _apply(self, connection: Connection, items: list[Item]) -> tuple[list[Turn], Told]:
-        told = await self.calls.keep(connection, [batch for batch, _ in items])
+    async def _apply(self, items: list[Item]) -> tuple[list[Turn], Told]:
+        told = await self.calls.keep([batch for batch, _ in items])
         return [turn for _, turn in items], told
 
     def _after(self, stored: tuple[list[Turn], Told]) -> None:

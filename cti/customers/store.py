@@ -109,8 +109,7 @@ class CustomerStore:
 
         The oldest record comes first. Raises `StoreUnavailable`.
         """
-        async with self._db.read() as connection:
-            return _customers(await connection.execute(_FIND, {"number": number}))
+        return _customers(await self._db.ask(_FIND, {"number": number}))
 
     async def find_all(self, numbers: Collection[str]) -> Mapping[str, Sequence[Customer]]:
         """Find whose some numbers are, each by its exact normal form; the oldest record first.
