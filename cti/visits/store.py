@@ -131,6 +131,14 @@ tries: Final = Table(
 )
 """One row per attempt; `day` is that of the customer's clock. One lives per customer."""
 
+plan_days: Final = Table(
+    "visit_plan_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("policy", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""The days of which everything that is owed by the calendar was kept, and by which rules."""
 
 _OWE: Final[Mapping[str, Any]] = {
     "sqlite": sqlite.insert(visits).on_conflict_do_nothing().returning(visits.c.id),
