@@ -470,13 +470,14 @@ class House:
         local = at.astimezone(self.zone)
         today, yesterday = local.date(), local.date() - timedelta(days=1)
         return any(
-            _covers(span, local.time(), next_day=day is yesterday)
+            covers(span, local.time(), next_day=day is yesterday)
             for day in (today, yesterday)
             for span in self.hours.get(WEEKDAYS[day.weekday()], self.hours.get("default", ()))
         )
 
 
-def _covers(span: Span, now: time, *, next_day: bool) -> bool:
+def covers(span: Span, now: time, *, next_day: bool) -> bool:
+    """Tell whether a span covers a time of its day, or (`next_day`) of the day after."""
     start, end = span
     over_midnight = end <= start
     if next_day:

@@ -119,9 +119,11 @@ class Visit:
     `origin` names what it is owed for, and is owed once. `from_at` and `due_at` are the edges of
     its window; `give_up_at` is when it is no longer tried; `next_at` when the next attempt may
     be made (an appointment's own time, if there is one). `owner` is whose it is, `held_by` who
-    works on it now; `epoch` counts who held it. `attempts` counts those that use the budget,
+    works on it now, until `lease_until`; `epoch` counts who held it. `dial_at` is when it is
+    dialled by itself (progressive). `attempts` counts those that use the budget,
     `explanations` the refused solutions. `avoid_agent` and `avoid_daypart` are who must not try
-    next, and when not.
+    next, and when not. `warned` is how much of its time (50, 80 or 100 %) is known to
+    be over, `look_at` when to look at that again.
     """
 
     id: str
@@ -148,11 +150,13 @@ class Visit:
     owner: str | None
     held_by: str | None
     lease_until: datetime | None
+    dial_at: datetime | None
     epoch: int
     attempts: int
     explanations: int
     avoid_agent: str | None
     avoid_daypart: str | None
+    look_at: datetime
     warned: int
     breached: bool
     breach_cause: str
@@ -236,3 +240,20 @@ class Wishes:
     hours: tuple[Span, ...] = ()
     merchant: bool = False
     """A restaurant: it has its own quiet times (21.6)."""
+
+
+WARNINGS: Final = (50, 80, 100)
+"""Of its time, in percent: owner, then supervisor are alerted; then it is a breach (21.2.5)."""
+
+
+def next_look(
+    from_at: datetime, due_at: datetime, give_up_at: datetime, now: datetime
+) -> tuple[int, datetime]:
+    """Tell how much of a window is over, in steps of `WARNINGS`, and when the next step comes."""
+    passed = 0
+    for percent in WARNINGS:
+        at = from_at + (due_at - from_at) * percent / 100
+        if at > now:
+            return passed, at
+        passed = percent
+    return passed, give_up_at

@@ -43,11 +43,13 @@ def visits() -> None:
         sa.Column("owner", sa.String(32)),
         sa.Column("held_by", sa.String(32)),
         sa.Column("lease_until", sa.DateTime(timezone=True)),
+        sa.Column("dial_at", sa.DateTime(timezone=True)),
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("explanations", sa.Integer, nullable=False),
         sa.Column("avoid_agent", sa.String(32)),
         sa.Column("avoid_daypart", sa.String(24)),
+        sa.Column("look_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("warned", sa.SmallInteger, nullable=False),
         sa.Column("breached", sa.Boolean, nullable=False),
         sa.Column("breach_cause", sa.String(24), nullable=False),
@@ -65,15 +67,27 @@ def visits() -> None:
     for column in ("event", "campaign", "merged_into"):
         op.create_index(f"ix_visits_{column}", "visits", [column])
     for name, columns, where in (
-        ("free", ["owner", "due_at", "id"], "state = 'open'"),
-        ("held", ["held_by"], "held_by IS NOT NULL"),
+        ("free", ["owner", "due_at", "next_at", "id"], "state = 'open'"),
         ("appointments", ["appointment_at"], "appointment_at IS NOT NULL AND ended_at IS NULL"),
         ("open", ["due_at", "id"], "ended_at IS NULL"),
+        ("look", ["look_at"], "ended_at IS NULL"),
     ):
         op.create_index(
             f"ix_visits_{name}",
             "visits",
             columns,
+            sqlite_where=sa.text(where),
+            postgresql_where=sa.text(where),
+        )
+    for name, column, where in (
+        ("held_customer", "customer", "held_by IS NOT NULL"),
+        ("busy", "held_by", "state IN ('claimed', 'in_attempt')"),
+    ):
+        op.create_index(
+            f"uq_visits_{name}",
+            "visits",
+            [column],
+            unique=True,
             sqlite_where=sa.text(where),
             postgresql_where=sa.text(where),
         )
