@@ -289,7 +289,7 @@ def is_zone(text: str) -> bool:
     """Tell whether a text names a time zone."""
     try:
         return bool(ZoneInfo(text).key)
-    except (ValueError, OSError):  # a name that is a folder, or none at all
+    except (KeyError, ValueError, OSError):  # a name that is a folder, or none at all
         return False
 
 
