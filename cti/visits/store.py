@@ -176,6 +176,14 @@ tries: Final = Table(
 )
 """One row per attempt; `day` is that of the customer's clock. One lives per customer."""
 
+plan_days: Final = Table(
+    "visit_plan_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("policy", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""The days of which everything that is owed by the calendar was kept, and by which rules."""
 
 _OWE: Final[Mapping[str, Any]] = {
     "sqlite": sqlite.insert(visits).on_conflict_do_nothing().returning(visits.c.id),
@@ -596,3 +604,43 @@ def _try(row: Row[Any]) -> Try:
     del values["day"]
     values["outcome"] = Outcome(row.outcome) if row.outcome else None
     return Try(**values)
+
+
+class PlanStore:
+    """What plans ask of the visits: which days are planned, what stands there, what is moved."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def tell(self, customer: str) -> Mapping[str, Any]:
+        """Give all visits of a customer with their attempts, to be given away."""
+        async with self._db.read() as conn:
+            some = await conn.execute(select(visits).where(visits.c.customer == customer))
+            made = await conn.execute(select(tries).where(tries.c.customer == customer))
+            return {
+                "visits.json": [dict(row._mapping) for row in some],
+                "attempts.json": [dict(row._mapping) for row in made],
+            }
+
+    async def forget(self, conn: Connection, customer: str, now: datetime) -> None:
+        """Forget what was said to a customer; what is still owed to him is owed no more.
+
+        Counts stay. Raises `Refused` (customer_on_call) while he is being dialled.
+        """
+        his = visits.c.customer == customer
+        dialled = select(visits.c.id).where(his, visits.c.state == State.IN_ATTEMPT.value)
+        if await conn.scalar(dialled.limit(1)) is not None:
+            raise Refused("customer_on_call", "he is being called: wait for the end")
+        await conn.execute(
+            update(visits)
+            .where(his, visits.c.ended_at.is_(None))
+            .values(
+                state=State.CANCELLED.value,
+                held_by=None,
+                lease_until=None,
+                dial_at=None,
+                ended_at=now,
+            )
+        )
+        await conn.execute(update(visits).where(his).values(note=""))
+        await conn.execute(update(tries).where(tries.c.customer == customer).values(number=""))
