@@ -16,6 +16,7 @@ from cti.calls.desk import Desk
 from cti.calls.phones import Standing
 from cti.calls.store import CallStore
 from cti.clock import Clock
+from cti.customers.rules import normal
 from cti.customers.store import CustomerStore
 from cti.db.engine import Database
 from cti.dials.dialer import Dialer, Exchange
@@ -76,6 +77,24 @@ class Plant:
         """Give the devices of people, each with its owner."""
         found = filter(None, map(self._desk.directory.by_id, people))
         return {(one.pbx, one.name): person.id for person in found for one in person.devices}
+
+
+class Live:
+    """The calls that live now (`cti.visits.calling.Live`)."""
+
+    def __init__(self, desk: Desk, house: Callable[[], House]) -> None:
+        self._desk, self._house = desk, house
+
+    def lives(self, numbers: Collection[str]) -> bool:
+        """Tell whether a call with one of these numbers lives; in their normal form."""
+        country = self._house().card.country
+        said = (
+            text
+            for one in self._desk.records()
+            if not one.over
+            for text in (one.caller, one.dialled)
+        )
+        return any(normal(text, country).normal in numbers for text in said if text)
 
 
 class States:
@@ -185,6 +204,7 @@ class Office:
             customers=customers,
             duty=self.duty,
             plant=plant,
+            live=Live(desk, house),
             house=house,
             people=self._people,
             clock=clock,

@@ -57,6 +57,8 @@ LOOK_BACK: Final = timedelta(days=8)
 """The caps count over a week at the most."""
 TRIED: Final = 20
 """So many visits are looked at, at the most, to find one that may be made now."""
+CALL_LASTS: Final = timedelta(minutes=1)
+"""So long after we met a customer in a call it is looked again whether he still is."""
 AT_ONCE: Final = 500
 PURPOSE: Final = "visit"
 """The purpose of an attempt by which a visit is made."""
@@ -106,6 +108,14 @@ class Duty(Protocol):
         ...
 
 
+class Live(Protocol):
+    """The calls that live now."""
+
+    def lives(self, numbers: Collection[str]) -> bool:
+        """Tell whether a call with one of these numbers lives; in their normal form."""
+        ...
+
+
 class Plant(Protocol):
     """The PBXs, as far as visits go."""
 
@@ -136,13 +146,14 @@ class VisitCalls:
         customers: Customers,
         duty: Duty,
         plant: Plant,
+        live: Live,
         house: Callable[[], House],
         people: Callable[[], Directory],
         clock: Clock,
     ) -> None:
         self._db, self.store = db, store
         self._dialer, self._attempts, self._customers = dialer, attempts, customers
-        self._duty, self._plant = duty, plant
+        self._duty, self._plant, self._live = duty, plant, live
         self._house, self._people, self._clock = house, people, clock
         self._sending: set[str] = set()
 
@@ -198,6 +209,36 @@ class VisitCalls:
         await self._check_duty(person)
         return await self._dial(await self._held(person, visit, epoch), person)
 
+    async def take_in_call(self, person: Person, visit: str, call: str) -> Visit:
+        """Let a visit be made in a call that somebody has with the customer anyway (CB-35).
+
+        It is his to record, as if he had dialled. Raises `Refused` as `VisitStore.claim`.
+        """
+        now = self._clock.now()
+        taken = await self.store.claim(visit, person.id, now, LEASE)
+        customer = await self._customers.get(taken.customer)
+        hours = of_visit(taken, wishes_of(customer) if customer else Wishes(), self._house())
+        made = Try(
+            id=attempt_name(),
+            visit=taken.id,
+            customer=taken.customer,
+            number=next(iter(customer.phones), "") if customer else "",
+            agent=person.id,
+            purpose=taken.purpose,
+            daypart=daypart(hours, now),
+            allowed="customer_called",
+            began_at=now,
+            ended_at=now,
+            outcome=None,
+            counts=False,
+            call=call,
+        )
+        await self.store.begin(taken, made, day_of(hours, now))
+        async with self._db.write() as conn:
+            wrap_up = {"state": State.WRAP_UP.value}
+            await self.store.move(conn, taken, wrap_up, of=(State.IN_ATTEMPT,))
+        return taken
+
     async def finish(
         self,
         conn: Connection,
@@ -212,8 +253,10 @@ class VisitCalls:
         """
         if outcome not in BY_AGENT:
             raise Refused("visit_outcome", "say what became of it")
+        if visit.state not in (State.IN_ATTEMPT, State.WRAP_UP):
+            raise not_held()
         last = next(reversed(await self.store.tries_at(visit.id)), None)
-        if last is not None and visit.state != State.CLAIMED:
+        if last is not None:
             await self.store.says(conn, last.id, outcome)
             counts = outcome not in FREE_OF_CAPS
             last = replace(last, outcome=outcome, ended_at=last.ended_at or now, counts=counts)
@@ -337,6 +380,8 @@ class VisitCalls:
             raise Refused("visit_no_number", "nobody knows this customer any more")
         tries = await self._tries(visit.customer, now)
         wishes = wishes_of(customer)
+        if self._live.lives(customer.phones):
+            return customer, rules.Refusal(code="visit_customer_calls", until=now + CALL_LASTS)
         house, number = self._house(), self._number(customer) or ""
         said = rules.may_dial(visit, wishes, tries, now, person.id, house, number=number)
         return customer, said

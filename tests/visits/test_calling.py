@@ -36,6 +36,8 @@ class World:
     fault: Exception | None = None
     phones: dict[str, str] = field(default_factory=dict)
     on_duty: tuple[str, ...] = ()
+    calling: tuple[str, ...] = ()
+    """The numbers of customers who are in a call."""
 
     async def dial(
         self, wanted: Wanted, *, attempt_id: str = "", still: Still | None = None
@@ -78,6 +80,9 @@ class World:
         self.known[made.id] = replace(
             self.known[made.id], state=state, cause=cause, ended_at=now, call="c1"
         )
+
+    def lives(self, numbers: Collection[str]) -> bool:
+        return bool(set(numbers) & set(self.calling))
 
     def pbx_of(self, trunk: str) -> str | None:
         return "main"
@@ -137,6 +142,7 @@ def room_of(debts: Debts, house: House = HOUSE) -> Room:
         customers=debts.customers,
         duty=world,
         plant=world,
+        live=world,
         house=lambda: house,
         people=lambda: Directory.of(MAY, BO, LIN),
         clock=clock,
@@ -392,3 +398,26 @@ async def test_as_time_goes_by_it_is_warned_of_then_breached_then_given_up(room:
         (100, True, "nobody", OPEN),
         (100, True, "nobody", State.CANCELLED),
     ] == seen
+
+
+async def test_who_is_in_a_call_with_us_is_not_dialled(room: Room) -> None:
+    customer = await room.debts.customer("+8613800000077")
+    await room.debts.owe(customer)
+    held = await room.calls.claim(MAY)
+    room.world.calling = ("+8613800000077",)
+
+    assert "visit_customer_calls" == await code_of(room.calls.dial(MAY, held.id, held.epoch))
+
+    assert [] == room.world.wanted
+
+
+async def test_who_calls_us_may_be_visited_in_his_own_call(room: Room) -> None:
+    visit = await room.debts.owe()
+
+    await room.calls.take_in_call(MAY, visit.id, "c7")
+    await room.says(visit, Outcome.DONE)
+
+    assert State.DONE == (await room.visit(visit)).state
+    (kept,) = await room.calls.store.tries_at(visit.id)
+    assert ("c7", "customer_called", Outcome.DONE) == (kept.call, kept.allowed, kept.outcome)
+    assert [] == room.world.wanted
