@@ -38,7 +38,18 @@ from cti.db import audit
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, first_id, metadata
 from cti.errors import Refused
-from recordings.record import Gone, Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
+from recordings.record import (
+    Gone,
+    Hold,
+    Kind,
+    Marker,
+    NamedBy,
+    Pause,
+    Recording,
+    State,
+    Why,
+    may_become,
+)
 
 _ID: Final = String(32)
 _ODD_CLOCK: Final = timedelta(days=1)
@@ -101,8 +112,35 @@ pauses: Final = Table(
     Column("began", Instant, nullable=False),
     Column("ended", Instant),
     Column("person", _ID, nullable=False),
+    Column("why", String(16), nullable=False),
+    Column("until", Instant),
 )
-"""By call, for the pause is there before the file is."""
+"""By call, for the pause is there before the file is. At `until` it ends by itself."""
+
+consents: Final = Table(
+    "recording_consents",
+    metadata,
+    Column("call", _ID, primary_key=True),
+    Column("told", String(16), nullable=False),
+    Column("refused_at", Instant),
+    Column("refused_by", _ID),
+)
+"""How the customer of a call was told of the recording, and whether he refused (REC-08)."""
+
+originals: Final = Table(
+    "recording_originals",
+    metadata,
+    Column("recording", _ID, primary_key=True),
+    Column("place", String(200), nullable=False, index=True),
+    Column("key_id", String(64)),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("converted_at", Instant, nullable=False),
+    Column("dropped_at", Instant),
+)
+"""What the PBX wrote, where what is kept was made of it. `place` is empty once it was dropped."""
 
 markers: Final = Table(
     "recording_markers",
@@ -132,8 +170,10 @@ holds: Final = Table(
     Column("until", Instant),
     Column("person", _ID, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("recording", _ID, index=True),
 )
-"""Holds are the call's: recordings that come later are held as well."""
+"""Holds are the call's: recordings that come later are held as well. What belongs to no call is
+held by itself: then `call` is empty."""
 
 cursors: Final = Table(
     "recording_cursors",
@@ -280,7 +320,7 @@ class RecordingStore:
         """Give the pauses of a call, in order."""
         async with self._db.read() as conn:
             asked = select(pauses).where(pauses.c.call == call).order_by(pauses.c.began)
-            return [Pause(**row._mapping) for row in await conn.execute(asked)]
+            return [_pause(row) for row in await conn.execute(asked)]
 
     async def markers_of(self, recording: str) -> list[Marker]:
         """Give the markers of a recording, in the order of the sound."""
@@ -692,6 +732,10 @@ def _row(one: Recording) -> dict[str, Any]:
         "state": one.state.value,
         "named_by": one.named_by and one.named_by.value,
     }
+
+
+def _pause(row: Row[Any]) -> Pause:
+    return Pause(**dict(row._mapping) | {"why": Why(row.why)})
 
 
 def _recording(row: Row[Any]) -> Recording:
