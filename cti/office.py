@@ -45,9 +45,11 @@ from cti.settings import Settings
 from cti.web.rooms import Room
 from recordings import wave
 from recordings.collector import Figures
+from recordings.control import Control
 from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
 from recordings.lists import ListRoom
+from recordings.live import LiveRoom
 from recordings.routes import Players, RecordingRoom
 from recordings.setup import collector_of, keeping_of
 from recordings.storage import Storage
@@ -221,6 +223,17 @@ class Office:
             clock=clock,
         )
 
+        self.control = Control(
+            self.recordings,
+            desk=desk,
+            calls=calls,
+            exchanges=self.exchanges,
+            people=lambda person: self._people().by_id(person),
+            house=lambda: house().recordings,
+            clock=clock,
+        )
+        desk.recording = self.control.line
+
         self.quality = QualityStore(db)
         self.quality_desk = QualityDesk(
             self.quality, self.recordings.sampled_from, house=house, clock=clock
@@ -266,6 +279,7 @@ class Office:
             ),
             ListRoom(self.recordings, collector=self.collector, who=self._name_of),
             RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
+            LiveRoom(self.control),
             KeepingRoom(
                 self.keeper,
                 self.dossier,
@@ -298,6 +312,7 @@ class Office:
         collecting = {"recordings": self.collector.run()} if self.collector else {}
         return {
             **collecting,
+            "control": self.control.run(),
             "keeper": self.keeper.run(),
             "quality": self.quality_desk.run(),
             "policy": self._policy.run(),

@@ -42,6 +42,19 @@ def may_take(person: Person, rules: RecordingRules) -> bool:
     return person.role in rules.download and any(map(person.may, ANY))
 
 
+def may_pause(person: Person, rules: RecordingRules) -> bool:
+    """Tell whether the house lets somebody of this role pause a recording."""
+    return person.role in rules.pause_by
+
+
+def holds_or_leads(person: Person, *, holds: bool) -> bool:
+    """Tell whether a live call's recording is somebody's to control.
+
+    Of whoever talks in it, and of those who lead (22.4).
+    """
+    return person.may(Right.REVIEW) or (holds and person.may(Right.OWN_WORK))
+
+
 def may_mark(person: Person) -> bool:
     """Tell whether somebody may write a comment beside what he may hear."""
     return person.may(Right.OWN_WORK) or person.may(Right.REVIEW)

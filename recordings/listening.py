@@ -22,7 +22,7 @@ from cti.value import value
 from recordings.access import hears_all, may_hear, may_mark, may_take
 from recordings.audio import Piece, Sound, looked
 from recordings.passes import LASTS, Pass, Passes
-from recordings.record import Marker, Recording
+from recordings.record import Consent, Marker, Recording
 from recordings.store import RecordingStore
 from recordings.wave import Gap, gaps, paths, place
 
@@ -76,6 +76,7 @@ class Shown:
     gaps: Sequence[Gap]
     markers: Sequence[tuple[Marker, int]]
     """Each with its place on the drawing."""
+    consent: Consent | None
     may_mark: bool
     may_take: bool
 
@@ -186,6 +187,11 @@ class Listening:
         await self._note_listed(heard, person, address)
         return heard, more
 
+    async def refused(self, some: Sequence[Recording]) -> set[str]:
+        """Give the calls of some recordings whose customers refused to be recorded."""
+        found = await self.store.consents_of([one.call for one in some if one.call])
+        return {call for call, consent in found.items() if consent.refused_at}
+
     async def _asked(self, person: Person, asked: Asked, limit: int) -> list[Recording]:
         before = asked.before or None
         if asked.call:
@@ -213,6 +219,7 @@ class Listening:
             waves=paths(await self.store.peaks(one.id) or b"", one.channels),
             gaps=gaps(mine, one.began, length),
             markers=[(marker, place(marker.at_ms, length)) for marker in markers],
+            consent=(await self.store.consents_of([one.call])).get(one.call) if one.call else None,
             may_mark=may_mark(person) and one.playable,
             may_take=may_take(person, self._rules()) and one.playable,
         )

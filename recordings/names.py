@@ -90,6 +90,11 @@ def is_sound(name: str) -> bool:
     return "." in name and name.rpartition(".")[2].lower() in ENDINGS
 
 
+def is_one_touch(path: str) -> bool:
+    """Tell by its name whether a file was begun by a key during the call (features.conf)."""
+    return path.rpartition("/")[2].lower().startswith("auto-")
+
+
 def is_message(path: str) -> bool:
     """Tell by its folder whether a file is a message in a mailbox."""
     return _MAILBOX.search(path) is not None

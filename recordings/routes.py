@@ -95,6 +95,8 @@ def facts_of(shown: Shown, who: Callable[[str], str]) -> dict[str, Any]:
     """Give the facts that the player's template wants."""
     one = shown.it
     people = {marker.person for marker, _ in shown.markers} | {gap.person for gap in shown.gaps}
+    if shown.consent and shown.consent.refused_by:
+        people.add(shown.consent.refused_by)
     return {
         "shown": shown,
         "it": one,
@@ -150,6 +152,7 @@ class _Pages:
             else {},
             narrowed=bool(asked["call"] or asked["customer"] or asked["person"]),
             who=self._who,
+            refused=await self._listening.refused(found),
             customers=await self._names(found),
             clock=clock,
         )

@@ -39,6 +39,7 @@ from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, first_id, metadata
 from cti.errors import Refused
 from recordings.record import (
+    Consent,
     Gone,
     Hold,
     Kind,
@@ -47,6 +48,7 @@ from recordings.record import (
     Pause,
     Recording,
     State,
+    Told,
     Why,
     may_become,
 )
@@ -322,6 +324,23 @@ class RecordingStore:
             asked = select(pauses).where(pauses.c.call == call).order_by(pauses.c.began)
             return [_pause(row) for row in await conn.execute(asked)]
 
+    async def open_pauses(self) -> list[Pause]:
+        """Give the pauses that nobody has ended, in order."""
+        async with self._db.read() as conn:
+            asked = select(pauses).where(pauses.c.ended.is_(None)).order_by(pauses.c.began)
+            return [_pause(row) for row in await conn.execute(asked)]
+
+    async def consents_of(self, calls: Collection[str]) -> dict[str, Consent]:
+        """Give how the customers of calls were told, and who refused, by call."""
+        found: dict[str, Consent] = {}
+        asked = sorted(set(calls))
+        async with self._db.read() as conn:
+            for start in range(0, len(asked), AT_ONCE):
+                some = consents.c.call.in_(asked[start : start + AT_ONCE])
+                for row in await conn.execute(select(consents).where(some)):
+                    found[row.call] = _consent(row)
+        return found
+
     async def markers_of(self, recording: str) -> list[Marker]:
         """Give the markers of a recording, in the order of the sound."""
         async with self._db.read() as conn:
@@ -410,6 +429,82 @@ class RecordingStore:
                 after={"at_ms": one.at_ms, "text": one.text},
                 address=address,
             )
+
+    async def begin_pause(self, one: Pause, address: str = "") -> None:
+        """Keep that a call is not recorded from now on, and the audit of it."""
+        async with self._db.write() as conn:
+            await conn.execute(insert(pauses).values(_fields(one)))
+            await audit.record(
+                conn,
+                at=one.began,
+                who=one.person,
+                what="recording_paused",
+                about=f"call:{one.call}",
+                after={"pause": one.id, "why": one.why.value, "until": one.until},
+                address=address,
+            )
+
+    async def end_pause(
+        self,
+        one: Pause,
+        at: datetime,
+        *,
+        who: str,
+        what: str = "recording_resumed",
+        reason: str = "",
+        address: str = "",
+    ) -> None:
+        """Keep that a call is recorded again, or is over; one that is ended stays as it is."""
+        async with self._db.write() as conn:
+            open_still = (pauses.c.id == one.id) & pauses.c.ended.is_(None)
+            done = await conn.execute(update(pauses).where(open_still).values(ended=at))
+            if done.rowcount:
+                await audit.record(
+                    conn,
+                    at=at,
+                    who=who,
+                    what=what,
+                    about=f"call:{one.call}",
+                    after={"pause": one.id},
+                    reason=reason,
+                    address=address,
+                )
+
+    async def refuse(
+        self, call: str, told: Told, *, who: str, at: datetime, address: str = ""
+    ) -> Consent:
+        """Keep that a customer does not want to be recorded, once; give what is kept."""
+        async with self._db.write() as conn:
+            there = await _consent_of(conn, call)
+            if there and there.refused_at:
+                return there
+            one = Consent(
+                call=call, told=there.told if there else told, refused_at=at, refused_by=who
+            )
+            await _keep_consent(conn, one, there)
+            await _note_consent(conn, one, "recording_refused", who, at, address)
+            return one
+
+    async def agree(
+        self, call: str, *, who: str, at: datetime, address: str = ""
+    ) -> Consent | None:
+        """Keep that a customer has agreed after all; give what is kept, None: nothing is."""
+        async with self._db.write() as conn:
+            there = await _consent_of(conn, call)
+            if there is None or there.refused_at is None:
+                return there
+            now = replace(there, refused_at=None, refused_by=None)
+            await _keep_consent(conn, now, there)
+            await _note_consent(conn, now, "recording_agreed", who, at, address)
+            return now
+
+    async def tell(self, some: Iterable[Consent]) -> None:
+        """Keep how the customers of calls were told; what they refused stays."""
+        async with self._db.write() as conn:
+            for one in some:
+                there = await _consent_of(conn, one.call)
+                if there is None or there.told is not one.told:
+                    await _keep_consent(conn, replace(there or one, told=one.told), there)
 
     async def note(
         self,
@@ -732,6 +827,41 @@ def _row(one: Recording) -> dict[str, Any]:
         "state": one.state.value,
         "named_by": one.named_by and one.named_by.value,
     }
+
+
+def _fields(one: Pause | Consent) -> dict[str, Any]:
+    told = {field.name: getattr(one, field.name) for field in fields(one)}
+    return {name: str(it) if isinstance(it, Why | Told) else it for name, it in told.items()}
+
+
+def _consent(row: Row[Any]) -> Consent:
+    return Consent(**dict(row._mapping) | {"told": Told(row.told)})
+
+
+async def _consent_of(conn: Connection, call: str) -> Consent | None:
+    row = (await conn.execute(select(consents).where(consents.c.call == call))).first()
+    return _consent(row) if row else None
+
+
+async def _keep_consent(conn: Connection, one: Consent, there: Consent | None) -> None:
+    if there is None:
+        await conn.execute(insert(consents).values(_fields(one)))
+    else:
+        await conn.execute(update(consents).where(consents.c.call == one.call).values(_fields(one)))
+
+
+async def _note_consent(
+    conn: Connection, one: Consent, what: str, who: str, at: datetime, address: str
+) -> None:
+    await audit.record(
+        conn,
+        at=at,
+        who=who,
+        what=what,
+        about=f"call:{one.call}",
+        after={"told": one.told.value},
+        address=address,
+    )
 
 
 def _pause(row: Row[Any]) -> Pause:

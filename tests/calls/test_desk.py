@@ -68,6 +68,7 @@ class TestCards:
                 "at": "2026-03-02T04:00:00.000Z", "direction": "inbound", "outcome": "missed",
                 "reason": None, "rings": 2, "agent": "Bo", "talk_ms": 5000,
             }],
+            "recording": None,
         }  # fmt: skip
         assert room.desk.card(MAY.id, "k1") == card
 

@@ -28,7 +28,7 @@ FAMILIES = (
     "help.link",
     "link",
 )
-FAMILIES += ("link.short", "outcome", "reason", "role", "state", "was")
+FAMILIES += ("link.short", "outcome", "reason", "rec", "rec.do", "rec.told", "role", "state", "was")
 """Keys below these are put together at run time."""
 
 

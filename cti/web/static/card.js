@@ -46,7 +46,7 @@ export const ending = (card, words) => {
   return words.name('outcome', card.outcome ?? 'unknown');
 };
 
-/** Draw one card. `it`: {card, choosing, fault}; `on.choose(id)` is told what was chosen. */
+/** Draw one card. `it`: {card, choosing, fault}; `on.choose(id)` is told what was chosen, `on.record(deed)` what to do. */
 export const drawCard = (it, { words, times, moment, names, person, on }) => {
   const { card } = it;
   const n = ringCount(card, moment);
@@ -62,6 +62,7 @@ export const drawCard = (it, { words, times, moment, names, person, on }) => {
       ${drawFacts(card, { words, moment, names })}
     </header>
     ${card.customers.length > 1 ? drawChoice(it, words, names, on) : nothing}
+    ${card.recording ? drawRecording(it, words, moment, on) : nothing}
     ${card.direction === 'inbound' ? drawSay(card, n, words, person) : nothing}
     ${drawContacts(card, words, times, names)}`;
 };
@@ -134,6 +135,25 @@ const drawChoice = ({ card, choosing, fault }, words, names, on) => {
     <p class="label soft">${words.say('card.which', { n: card.customers.length })}</p>
     <ul>${repeat(card.customers, (one) => one.id, row)}</ul>
     <p class="under" role="status">${fault ? words.say('card.choose_failed', { why: fault }) : choosing ? words.say('card.choosing') : nothing}</p>
+  </section>`;
+};
+
+/** How a call is recorded, in one word: `refused` for one that is paused because the customer refuses. */
+export const recorded = ({ state, why }) => (state === 'paused' && why === 'refused' ? 'refused' : state);
+
+/** What is recorded now, and the keys to change that. The seconds run beside what is read aloud. */
+const drawRecording = ({ card, doing, deedFault }, words, moment, on) => {
+  const { recording } = card;
+  const how = recorded(recording);
+  const left = recording.until === null ? null : Math.max(0, Date.parse(recording.until) - moment);
+  const told = recording.state === 'on' && recording.told !== 'need_not' ? words.say(`rec.told.${recording.told}`) : '';
+  return html`<section class="rec ${recording.state}" aria-label=${words.say('rec.label')}>
+    <p class="rec-now"><span role="status"><span class="rec-how">${shape(`rec.${recording.state}`)} ${words.say(`rec.${how}`)}</span>
+      ${told ? html`<span class="soft">${told}</span>` : nothing}</span>
+      ${recording.since === null ? nothing : html`<span aria-hidden="true">${duration(since(recording.since, moment))}</span>`}
+      ${left === null ? nothing : html`<span class="soft" aria-hidden="true">${words.say('rec.until', { time: duration(left) })}</span>`}</p>
+    <p class="rec-keys">${recording.may.map((deed) => html`<button aria-disabled=${doing} @click=${() => on.record(deed)}>${words.say(`rec.do.${deed}`)}</button>`)}</p>
+    <p class="rec-fault amber" role="alert">${deedFault ? words.say('rec.failed', { why: deedFault }) : nothing}</p>
   </section>`;
 };
 
