@@ -223,6 +223,7 @@ class App:
             clock=self.clock,
             house=self.house,
             away=lambda *asked: self.office.duty.away(*asked),
+            recordings=lambda: self.office.recordings_alarm(),
         )
         self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})

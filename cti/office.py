@@ -25,7 +25,7 @@ from cti.duty.rules import DutySet
 from cti.duty.store import DutyStore
 from cti.house import House
 from cti.lines.desk import LineDesk
-from cti.lines.routes import LineRoom
+from cti.lines.routes import LineRoom, RoomLeft
 from cti.lines.store import LineStore
 from cti.penalties.desk import Asked, PenaltyDesk
 from cti.penalties.routes import Asks, PenaltyPages
@@ -42,7 +42,7 @@ from cti.quality.routes import QualityRoom
 from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
-from cti.web.rooms import Room
+from cti.web.rooms import Room as WebRoom
 from recordings import wave
 from recordings.collector import Figures
 from recordings.control import Control
@@ -51,6 +51,7 @@ from recordings.listening import Listening
 from recordings.lists import ListRoom
 from recordings.live import LiveRoom
 from recordings.routes import Players, RecordingRoom
+from recordings.rules import Room
 from recordings.setup import collector_of, keeping_of
 from recordings.storage import Storage
 from recordings.store import RecordingStore
@@ -252,7 +253,7 @@ class Office:
         )
         self._data = settings.data
 
-    def rooms(self) -> list[Room]:
+    def rooms(self) -> list[WebRoom]:
         """Give the rooms that have pages, in the order of the navigation."""
         players = Players(self.listening, self._name_of)
         return [
@@ -337,11 +338,20 @@ class Office:
         found = self._people().by_id(person)
         return found.name if found else person
 
-    def _room_left(self) -> tuple[str, Mapping[str, int]] | None:
+    def _room_left(self) -> RoomLeft | None:
         """Tell how much room recordings have; None where none are collected."""
         if self.collector is None:
             return None
-        return self.collecting.room.value, self.collecting.free
+        now = self.collecting
+        return RoomLeft(word=now.room.value, free=now.free, troubles=now.troubles)
+
+    def recordings_alarm(self) -> float | None:
+        """Say how bad it is with recordings: 0 well, 1 little room, 2 none, or no collecting."""
+        if self.collector is None:
+            return None
+        if self.collecting.room is Room.FULL or self.collecting.troubles:
+            return 2.0
+        return 1.0 if self.collecting.room is Room.LOW else 0.0
 
     async def _callback_states(self, calls: Collection[str]) -> Mapping[str, str]:
         found = await self.callbacks.of_calls(calls)

@@ -192,7 +192,7 @@ class WallAgent(Shape):
 class WallAlarm(Shape):
     """A figure beyond its limit, and since when."""
 
-    key: Literal["longest_wait", "waiting", "service_level"]
+    key: Literal["longest_wait", "waiting", "service_level", "recordings"]
     level: Literal["warning", "critical"]
     since: Instant | None
 
