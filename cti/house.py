@@ -338,6 +338,11 @@ class RecordingRules:
     """After so long a recording goes on by itself."""
     one_touch: str = ""
     """What a phone dials in a call to begin and end a recording; empty: the PBX does not offer."""
+    opus: bool = False
+    """Whether what is kept is made smaller."""
+    opus_after: timedelta = timedelta(days=1)
+    original_kept: timedelta = timedelta(days=30)
+    """So long what the PBX wrote stays beside what was made of it."""
     announcing_lines: tuple[str, ...] = ()
     """Lines on which the caller is told of the recording before the PBX has the call."""
 

@@ -46,6 +46,7 @@ from cti.web.rooms import Room as WebRoom
 from recordings import wave
 from recordings.collector import Figures
 from recordings.control import Control
+from recordings.converter import Converter
 from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
 from recordings.lists import ListRoom
@@ -251,6 +252,15 @@ class Office:
             clock=clock,
             turn=self.collector.turn if self.collector else None,
         )
+        self.converter = Converter(
+            self.recordings,
+            sounds,
+            holds=self.keeper.holds,
+            house=lambda: house().recordings,
+            clock=clock,
+            scratch=settings.data / "incoming",
+            turn=self.collector.turn if self.collector else None,
+        )
         self._data = settings.data
 
     def rooms(self) -> list[WebRoom]:
@@ -314,6 +324,7 @@ class Office:
         return {
             **collecting,
             "control": self.control.run(),
+            "converter": self.converter.run(),
             "keeper": self.keeper.run(),
             "quality": self.quality_desk.run(),
             "policy": self._policy.run(),

@@ -218,4 +218,4 @@ def given(one: Recording) -> str:
     """Give a name for a file that is given away: when it began, and the end of its id."""
     ending = re.sub(r"[^a-z0-9]", "", one.source.rpartition(".")[2].lower())[:8]
     began = f"{one.began or one.seen_at:%Y%m%d-%H%M%S}"
-    return f"{began}-{one.id[-6:]}.{'ogg' if one.format == 'opus' else ending or 'wav'}"
+    return f"{began}-{one.id[-6:]}.{'ogg' if one.format == 'ogg' else ending or 'wav'}"

@@ -177,6 +177,7 @@ class _Pages:
             refusal=refusal,
             typed={"at": "", "text": "", "reason": ""} | dict(typed or {}),
             facts=facts_of(shown, self._who),
+            original=await self._listening.store.original(shown.it.id),
             customers=await self._names([shown.it]),
         )
 

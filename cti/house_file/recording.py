@@ -34,6 +34,9 @@ def recordings(keys: Keys) -> RecordingRules:
         download=keys.some_of("download", plain.download, LISTENERS),
         pause_by=keys.some_of("pause_by", plain.pause_by, PAUSERS),
         pause_longest=keys.duration("pause_longest", plain.pause_longest, "10s", "1h"),
+        opus=keys.flag("opus", default=plain.opus),
+        opus_after=keys.duration("opus_after", plain.opus_after, "1h", "520w"),
+        original_kept=keys.duration("original_kept", plain.original_kept, *KEPT),
         one_touch=keys.text("one_touch", plain.one_touch, _is_dialled, "one_touch"),
         announcing_lines=keys.texts("announcing_lines", (), _is_line, "word"),
     )
