@@ -12,7 +12,7 @@ from cti.callbacks.desk import CallbackDesk
 from cti.callbacks.routes import CallbackPages
 from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
-from cti.calls.desk import Desk
+from cti.calls.desk import Desk, Recorded
 from cti.calls.phones import Standing
 from cti.calls.store import CallStore
 from cti.clock import Clock
@@ -355,6 +355,13 @@ class Office:
             return None
         now = self.collecting
         return RoomLeft(word=now.room.value, free=now.free, troubles=now.troubles)
+
+    async def recorded(self, calls: Collection[str]) -> dict[str, list[Recorded]]:
+        """Give what can be heard of some calls, by call."""
+        return {
+            call: [Recorded(id=one.id, person=one.person) for one in some if one.playable]
+            for call, some in (await self.recordings.of_calls(calls)).items()
+        }
 
     def recordings_alarm(self) -> float | None:
         """Say how bad it is with recordings: 0 well, 1 little room, 2 none, or no collecting."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from cti.house import RecordingRules
 from cti.people.rules import Person, Right
-from recordings.record import Recording
+from recordings.record import Marker, Recording
 
 ALL: Final = (Right.REVIEW, Right.AUDIT)
 """Whoever has one of these hears all."""
@@ -53,6 +53,11 @@ def holds_or_leads(person: Person, *, holds: bool) -> bool:
     Of whoever talks in it, and of those who lead (22.4).
     """
     return person.may(Right.REVIEW) or (holds and person.may(Right.OWN_WORK))
+
+
+def may_unmark(person: Person, one: Marker) -> bool:
+    """Tell whether somebody may take a comment away: his own, and who looks after the work any."""
+    return person.may(Right.REVIEW) or (person.may(Right.OWN_WORK) and one.person == person.id)
 
 
 def may_mark(person: Person) -> bool:

@@ -462,6 +462,22 @@ class RecordingStore:
                 address=address,
             )
 
+    async def unmark(self, one: Marker, *, who: str, at: datetime, address: str = "") -> bool:
+        """Let a comment go; what it said is in the audit. False: it was gone already."""
+        async with self._db.write() as conn:
+            done = await conn.execute(delete(markers).where(markers.c.id == one.id))
+            if done.rowcount:
+                await audit.record(
+                    conn,
+                    at=at,
+                    who=who,
+                    what="recording_unmarked",
+                    about=f"recording:{one.recording}",
+                    before={"at_ms": one.at_ms, "text": one.text, "person": one.person},
+                    address=address,
+                )
+            return bool(done.rowcount)
+
     async def begin_pause(self, one: Pause, address: str = "") -> None:
         """Keep that a call is not recorded from now on, and the audit of it."""
         async with self._db.write() as conn:

@@ -42,11 +42,21 @@ LOOK_WITHIN: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A recording that can be heard, and whose it is."""
+
+    id: str
+    person: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What the house knows of a number."""
 
     customers: Sequence[Customer] = ()
     contacts: Sequence[Contact] = ()
+    recorded: Mapping[str, Sequence[Recorded]] = field(default_factory=dict)
+    """What can be heard of those contacts, by call."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -461,11 +471,11 @@ class Desk:
             "approximate": record.approximate,
             "customers": [_customer(customer) for customer in live.found.customers],
             "chosen": live.chosen,
-            "contacts": [self._contact(contact) for contact in live.found.contacts],
+            "contacts": [self._contact(one, live.found, person) for one in live.found.contacts],
             "recording": self.recording(record, person) if card.state == "talking" else None,
         }
 
-    def _contact(self, contact: Contact) -> dict[str, Any]:
+    def _contact(self, contact: Contact, found: Found, person: str) -> dict[str, Any]:
         agent = self._name(contact.person) if contact.person else contact.agent
         return {
             "at": _iso(contact.at),
@@ -475,7 +485,18 @@ class Desk:
             "rings": contact.rings,
             "agent": agent,
             "talk_ms": contact.talk_ms,
+            "recording": self._heard(found.recorded.get(contact.call, ()), person),
         }
+
+    def _heard(self, some: Sequence[Recorded], person: str) -> str | None:
+        """Give the first recording that somebody may hear; asked again when it is played."""
+        who = self.directory.by_id(person)
+        if who is None:
+            return None
+        if who.may(Right.REVIEW) or who.may(Right.AUDIT):
+            return next((one.id for one in some), None)
+        listens = self.house.recordings.agents_listen
+        return next((one.id for one in some if listens and one.person == person), None)
 
     def _name(self, who: str) -> str:
         """Name a person by id; what is no person's id is a phone's name."""

@@ -61,6 +61,7 @@ class ContactLine(Shape):
     rings: int | None
     agent: str | None
     talk_ms: int | None
+    recording: str | None = Field(description="One that this person may hear.")
 
 
 Doing = Literal["pause", "resume", "start", "stop", "refuse", "agree"]

@@ -35,6 +35,7 @@ def contacts(it: Stage) -> list[dict[str, Any]]:
     now = it.clock.now()
     return [
         {"at": wire.stamp(now - timedelta(hours=hours)), **dict(zip(keys, rest, strict=True))}
+        | {"recording": "r1" if rest[4] == "May" else None}
         for hours, *rest in CONTACTS
     ]
 

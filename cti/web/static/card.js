@@ -168,7 +168,7 @@ const drawContacts = (card, words, times, names) => {
     return html`<li>
       <time datetime=${one.at} title=${times.full.format(at)}>${times.short.format(at)}</time>
       <span class="way">${shape(`way.${one.direction}`)} ${words.name('contact', one.direction)}</span>
-      <span class="how">${outcome}</span>
+      <span class="how">${outcome}${one.recording === null ? nothing : html` <a href="/recordings/${one.recording}" target="_blank" rel="noopener">${words.say('contact.listen')}</a>`}</span>
       <span class="who">${one.agent ? outside(one.agent, names) : nothing}</span>
       <span class="nums"><span class="num">${one.rings === null ? nothing : words.say('contact.rings', { n: one.rings })}</span>
         <span class="num">${one.talk_ms === null ? nothing : words.say('contact.talk', { time: duration(one.talk_ms) })}</span></span>
