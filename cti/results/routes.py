@@ -1,7 +1,6 @@
 """The pages of what visits leave: work to tick off, slips to sign, opinions to answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, Protocol
 
 from aiohttp import web
