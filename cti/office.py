@@ -16,8 +16,10 @@ from cti.calls.desk import Desk
 from cti.calls.phones import Standing
 from cti.calls.store import CallStore, Contact
 from cti.clock import Clock
+from cti.customers.desk import CustomerDesk
+from cti.customers.routes import CustomerRoom
 from cti.customers.rules import Customer, normal
-from cti.customers.store import CustomerStore
+from cti.customers.store import CustomerStore, EventStore
 from cti.db.engine import Database
 from cti.dials.dialer import Dialer, Exchange
 from cti.dials.store import DialStore
@@ -28,6 +30,7 @@ from cti.house import House
 from cti.lines.desk import LineDesk
 from cti.lines.routes import LineRoom
 from cti.lines.store import LineStore
+from cti.machines.store import MachineStore
 from cti.penalties.desk import Asked, PenaltyDesk
 from cti.penalties.routes import Asks, PenaltyPages
 from cti.penalties.rules import supervisor_of
@@ -51,7 +54,7 @@ from cti.visits.desk import VisitDesk
 from cti.visits.lists import VisitLists
 from cti.visits.record import Wishes
 from cti.visits.routes import VisitPages
-from cti.visits.store import VisitStore
+from cti.visits.store import PlanStore, VisitStore
 from cti.web.rooms import Room
 from recordings import wave
 from recordings.collector import Figures
@@ -215,6 +218,17 @@ class Office:
         self.penalties = PenaltyStore(db, clock, house, self._people)
         self.callbacks = CallbackStore(db)
         self.visits = VisitStore(db)
+        self.plans = PlanStore(db)
+        self.events = EventStore(db)
+        self.machines = MachineStore(db, clock)
+        self.customer_desk = CustomerDesk(
+            db,
+            customers=customers,
+            events=self.events,
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         self.dialer = Dialer(
             store=DialStore(db),
             calls=calls,
@@ -322,6 +336,7 @@ class Office:
             house=house,
             clock=clock,
             turn=self.collector.turn if self.collector else None,
+            rooms=[self.events, self.plans],
         )
         self._data = settings.data
 
@@ -349,6 +364,13 @@ class Office:
                 self.visit_desk.whose,
                 house=self._house,
                 people=self._people,
+            ),
+            CustomerRoom(
+                self.customer_desk,
+                self.machines,
+                who=self._name_of,
+                house=self._house,
+                clock=self._clock,
             ),
             DutyPages(self.duty, house=self._house, people=self._people, clock=self._clock),
             LineRoom(

@@ -1,7 +1,7 @@
 """What the settings say about recordings, built. Nothing runs yet."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from cti.callbacks.store import CallbackStore
@@ -15,7 +15,7 @@ from cti.penalties.store import PenaltyStore
 from cti.quality.store import QualityStore
 from cti.settings import Settings
 from recordings.collector import Collector
-from recordings.dossier import Dossier
+from recordings.dossier import Dossier, Rooms
 from recordings.keeper import Keeper
 from recordings.linker import Calls
 from recordings.seal import Keys, read_keys
@@ -95,6 +95,7 @@ def keeping_of(
     house: Callable[[], House],
     clock: Clock,
     turn: asyncio.Lock | None = None,
+    rooms: Sequence[Rooms] = (),
 ) -> tuple[Keeper, Dossier]:
     """Give what deletes by rule, and what knows all of one customer."""
     store = RecordingStore(db)
@@ -118,5 +119,6 @@ def keeping_of(
         others=[penalties.forget_numbers, callbacks.forget_numbers],
         policy=lambda: house().version,
         clock=clock,
+        rooms=rooms,
     )
     return keeper, dossier

@@ -140,7 +140,14 @@ class Plant(Protocol):
 
 def wishes_of(customer: Customer) -> Wishes:
     """Give what a customer wants, as the rules read it."""
-    return Wishes(do_not_call=customer.do_not_call)
+    return Wishes(
+        do_not_call=customer.do_not_call,
+        no=frozenset(purpose for purpose, said in customer.consent.items() if not said),
+        yes=frozenset(purpose for purpose, said in customer.consent.items() if said),
+        zone=customer.zone,
+        hours=customer.hours,
+        merchant=customer.merchant,
+    )
 
 
 class VisitCalls:
@@ -193,13 +200,15 @@ class VisitCalls:
         if visit is not None:
             taken = await self.store.claim(visit, person.id, now, LEASE)
             return await self._checked(taken, person, now)
-        for _ in range(TRIED):
-            found = await self._next(person, now)
+        refused = set[str]()
+        while len(refused) < TRIED:
+            found = await self._next(person, now, refused)
             if found is None:
                 break
             try:
                 return await self._checked(found, person, now)
             except Refused as fault:
+                refused.add(found.id)
                 log.info("visit_waits", visit=found.id, why=fault.code)
         raise Refused("visit_none", "nothing is due for you now")
 
@@ -368,15 +377,18 @@ class VisitCalls:
             await self._dial(visit, person)
         except (Refused, PbxUnavailable) as fault:
             log.info("visit_not_dialled", visit=visit.id, why=fault.code)
-            await self.store.let_go(visit, {})
+            until = fault.facts.get("until") if isinstance(fault, Refused) else None
+            await self.store.let_go(visit, waits(visit, fault.code, until))
 
     # -- steps
 
-    async def _next(self, person: Person, now: datetime) -> Visit | None:
+    async def _next(self, person: Person, now: datetime, but: Collection[str]) -> Visit | None:
         supervisor = person.may(Right.REVIEW)
         for last in (False, False, True):
             try:
-                return await self.store.claim_next(person.id, now, LEASE, supervisor=supervisor)
+                return await self.store.claim_next(
+                    person.id, now, LEASE, supervisor=supervisor, but=but
+                )
             except Refused as fault:
                 if fault.code == "visit_busy" or last:
                     raise
@@ -389,8 +401,7 @@ class VisitCalls:
             if self._house().visits.mode == "progressive":
                 await self.store.will_dial(visit, now + self._house().visits.progressive_after)
             return visit
-        values = {"next_at": said.until} if said.until and said.until > visit.next_at else {}
-        await self.store.let_go(visit, values)
+        await self.store.let_go(visit, waits(visit, said.code, said.until))
         raise Refused(said.code, "this customer may not be called now", until=said.until)
 
     async def _may(
@@ -569,6 +580,16 @@ def follows(
         values |= {"ended_at": now, "ended_by": by or "cti"}
         values["breached"] = visit.breached or visit.due_at < now
     return values
+
+
+def waits(visit: Visit, code: str, until: datetime | None) -> dict[str, Any]:
+    """Give what changes at a visit that may not be dialled now: it waits until it may.
+
+    What only this agent must not do, another one may do now.
+    """
+    if code == "avoid_agent" or until is None or until <= visit.next_at:
+        return {}
+    return {"next_at": until}
 
 
 def looked_at(visit: Visit, now: datetime) -> dict[str, Any]:

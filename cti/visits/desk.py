@@ -252,7 +252,7 @@ class VisitDesk:
         event = case.visit.from_at.astimezone(house.zone)
         return {
             "customer": customer.name if customer else "",
-            "title": getattr(customer, "title", "") if customer else "",
+            "title": customer.title if customer else "",
             "house": house.card.name,
             "agent": person.name,
             "number": person.number,

@@ -5,7 +5,7 @@
 own, of which a customer has one open at a time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -176,6 +176,14 @@ tries: Final = Table(
 )
 """One row per attempt; `day` is that of the customer's clock. One lives per customer."""
 
+plan_days: Final = Table(
+    "visit_plan_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("policy", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""The days of which everything that is owed by the calendar was kept, and by which rules."""
 
 _OWE: Final[Mapping[str, Any]] = {
     "sqlite": sqlite.insert(visits).on_conflict_do_nothing().returning(visits.c.id),
@@ -273,9 +281,15 @@ class VisitStore:
     # -- claims
 
     async def claim_next(
-        self, person: str, now: datetime, lease: timedelta, *, supervisor: bool
+        self,
+        person: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        supervisor: bool,
+        but: Collection[str] = (),
     ) -> Visit | None:
-        """Claim what somebody should do next; None: nothing is due for him.
+        """Claim what somebody should do next, `but` not these; None: nothing is due for him.
 
         Appointments come first; then his own, then what is nobody's, by deadline. A visit whose
         customer is being worked with waits. Of those who ask at once, each gets another one.
@@ -285,6 +299,8 @@ class VisitStore:
             if await conn.scalar(_busy_of(person)) is not None:
                 raise Refused("visit_busy", "finish the visit that you have taken first")
             for wanted in _choices(person, now, supervisor=supervisor):
+                if but:
+                    wanted = wanted.where(visits.c.id.not_in(sorted(but)))
                 query = wanted.limit(1).with_for_update(skip_locked=True)
                 row = (await conn.execute(query)).first()
                 if row is not None:
@@ -584,3 +600,43 @@ def try_of(row: Row[Any]) -> Try:
     del values["day"]
     values["outcome"] = Outcome(row.outcome) if row.outcome else None
     return Try(**values)
+
+
+class PlanStore:
+    """What plans ask of the visits: which days are planned, what stands there, what is moved."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def tell(self, customer: str) -> Mapping[str, Any]:
+        """Give all visits of a customer with their attempts, to be given away."""
+        async with self._db.read() as conn:
+            some = await conn.execute(select(visits).where(visits.c.customer == customer))
+            made = await conn.execute(select(tries).where(tries.c.customer == customer))
+            return {
+                "visits.json": [dict(row._mapping) for row in some],
+                "attempts.json": [dict(row._mapping) for row in made],
+            }
+
+    async def forget(self, conn: Connection, customer: str, now: datetime) -> None:
+        """Forget what was said to a customer; what is still owed to him is owed no more.
+
+        Counts stay. Raises `Refused` (customer_on_call) while he is being dialled.
+        """
+        his = visits.c.customer == customer
+        dialled = select(visits.c.id).where(his, visits.c.state == State.IN_ATTEMPT.value)
+        if await conn.scalar(dialled.limit(1)) is not None:
+            raise Refused("customer_on_call", "he is being called: wait for the end")
+        await conn.execute(
+            update(visits)
+            .where(his, visits.c.ended_at.is_(None))
+            .values(
+                state=State.CANCELLED.value,
+                held_by=None,
+                lease_until=None,
+                dial_at=None,
+                ended_at=now,
+            )
+        )
+        await conn.execute(update(visits).where(his).values(note=""))
+        await conn.execute(update(tries).where(tries.c.customer == customer).values(number=""))
