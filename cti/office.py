@@ -5,7 +5,7 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
@@ -14,11 +14,11 @@ from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
 from cti.calls.desk import Desk, Recorded
 from cti.calls.phones import Standing
-from cti.calls.store import CallStore
+from cti.calls.store import CallStore, Contact
 from cti.clock import Clock
 from cti.customers.desk import CustomerDesk
 from cti.customers.routes import CustomerRoom
-from cti.customers.rules import normal
+from cti.customers.rules import Customer, normal
 from cti.customers.store import CustomerStore, EventStore
 from cti.db.engine import Database
 from cti.dials.dialer import Dialer, Exchange
@@ -45,8 +45,15 @@ from cti.quality.desk import QualityDesk
 from cti.quality.routes import QualityRoom
 from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
+from cti.results.desk import ResultDesk, WorkBook
+from cti.results.routes import ResultPages
+from cti.results.store import ResultStore
 from cti.settings import Settings
-from cti.visits.calling import VisitCalls
+from cti.visits.calling import VisitCalls, wishes_of
+from cti.visits.desk import VisitDesk
+from cti.visits.lists import VisitLists
+from cti.visits.record import Wishes
+from cti.visits.routes import VisitPages
 from cti.visits.store import PlanStore, VisitStore
 from cti.web.rooms import Room as WebRoom
 from recordings import wave
@@ -57,6 +64,7 @@ from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
 from recordings.lists import ListRoom
 from recordings.live import LiveRoom
+from recordings.record import State as RecordingState
 from recordings.routes import Players, RecordingRoom
 from recordings.rules import Room
 from recordings.setup import collector_of, keeping_of
@@ -141,6 +149,26 @@ class States:
         ]
 
 
+class Evidence:
+    """What is known of a call in which a visit was made (`cti.results.desk.Evidence`)."""
+
+    def __init__(self, calls: CallStore, recordings: RecordingStore) -> None:
+        self._calls, self._recordings = calls, recordings
+
+    async def __call__(self, call: str) -> tuple[timedelta | None, bool]:
+        """Give how long was talked, None while that is not known, and whether it can be heard."""
+        known = await self._calls.whole(call)
+        kept = (await self._recordings.of_calls([call])).get(call, ())
+        linked = any(one.state is RecordingState.LINKED for one in kept)
+        if known is None or not known.row["over"]:
+            return None, linked
+        picked, ended = known.row["far_picked_at"], known.row["ended_at"]
+        if picked is not None and ended is not None:
+            return ended - picked, linked
+        talked = known.row["talk_ms"]
+        return None if talked is None else timedelta(milliseconds=talked), linked
+
+
 class Tests:
     """Which calls were line tests (`cti.callbacks.desk.Tests`)."""
 
@@ -214,6 +242,7 @@ class Office:
             waiting=desk.waiting,
         )
         plant = Plant(settings, desk)
+        self.results = ResultStore(db)
         self.visit_calls = VisitCalls(
             db,
             self.visits,
@@ -223,6 +252,7 @@ class Office:
             duty=self.duty,
             plant=plant,
             live=Live(desk, house),
+            todo=WorkBook(self.results, house),
             house=house,
             people=self._people,
             clock=clock,
@@ -286,6 +316,27 @@ class Office:
         )
         desk.recording = self.control.line
 
+        self.result_desk = ResultDesk(
+            self.results,
+            self.visits,
+            finisher=self.visit_calls,
+            evidence=Evidence(calls, self.recordings),
+            wishes=self._wishes,
+            house=house,
+            clock=clock,
+        )
+        self.visit_desk = VisitDesk(
+            self.visits,
+            VisitLists(db),
+            self.results,
+            calls=self.visit_calls,
+            customers=customers,
+            contacts=self._contacts,
+            wishes=self._wishes,
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         self.quality = QualityStore(db)
         self.quality_desk = QualityDesk(
             self.quality, self.recordings.sampled_from, house=house, clock=clock
@@ -331,6 +382,14 @@ class Office:
                 )
             ),
             CallbackPages(self.callback_desk, players),
+            VisitPages(self.visit_desk, self.result_desk, players, self.dialer.store),
+            ResultPages(
+                self.result_desk,
+                players,
+                self.visit_desk.whose,
+                house=self._house,
+                people=self._people,
+            ),
             CustomerRoom(
                 self.customer_desk,
                 self.machines,
@@ -429,6 +488,18 @@ class Office:
         if self.collecting.room is Room.FULL or self.collecting.troubles:
             return 2.0
         return 1.0 if self.collecting.room is Room.LOW else 0.0
+
+    async def _wishes(self, customer: str) -> Wishes:
+        """Give what a customer wants; whom nobody knows any more wants no call."""
+        known = await self._customers.get(customer)
+        return wishes_of(known) if known else Wishes(do_not_call=True)
+
+    async def _contacts(self, customer: Customer, limit: int) -> list[Contact]:
+        """Give the last calls with any number of a customer, newest first."""
+        found = [
+            one for number in customer.phones for one in await self._calls.contacts(number, "")
+        ]
+        return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
     async def _callback_states(self, calls: Collection[str]) -> Mapping[str, str]:
         found = await self.callbacks.of_calls(calls)

@@ -4,14 +4,13 @@
 lets people tick off, answer and sign.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
 
-from cti.calls.record import DialledCall
 from cti.clock import Clock
 from cti.db.schema import Connection, new_id
 from cti.errors import Refused
@@ -30,7 +29,7 @@ from cti.results.record import (
 from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, Heard, Said, first, local_time
 from cti.results.store import By, ResultStore, Wanted
 from cti.visits.attempts import Step, check_appointment
-from cti.visits.record import BY_AGENT, Outcome, State, Try, Visit, Wishes
+from cti.visits.record import BY_AGENT, Outcome, State, Visit, Wishes
 from cti.visits.store import VisitStore, not_held
 
 log = structlog.get_logger(__name__)
@@ -38,19 +37,11 @@ log = structlog.get_logger(__name__)
 PAGE: Final = 50
 
 
-class Calls(Protocol):
-    """What became of calls that we dialled (`cti.calls.store.CallStore`)."""
+class Evidence(Protocol):
+    """What is known of a call in which a visit was made."""
 
-    async def dialled(self, channels: Collection[str]) -> Mapping[str, DialledCall]:
-        """Give calls that are over by the channel that we dialled."""
-        ...
-
-
-class Recorded(Protocol):
-    """Which calls have a recording."""
-
-    async def __call__(self, calls: Collection[str]) -> Collection[str]:
-        """Give those of some calls whose recording is linked."""
+    async def __call__(self, call: str) -> tuple[timedelta | None, bool]:
+        """Give how long was talked in a call that is over, and whether its recording is linked."""
         ...
 
 
@@ -64,6 +55,8 @@ class Finisher(Protocol):
         outcome: Outcome,
         now: datetime,
         appointment: datetime | None = None,
+        *,
+        called: bool = True,
     ) -> Step:
         """Say what became of a visit, in the transaction of `conn`; see `VisitCalls.finish`."""
         ...
@@ -143,14 +136,13 @@ class ResultDesk:
         visits: VisitStore,
         *,
         finisher: Finisher,
-        calls: Calls,
-        recorded: Recorded,
+        evidence: Evidence,
         wishes: Wanting,
         house: Callable[[], House],
         clock: Clock,
     ) -> None:
         self.store, self._visits, self._finisher = store, visits, finisher
-        self._calls, self._recorded, self._wishes = calls, recorded, wishes
+        self._evidence, self._wishes = evidence, wishes
         self._house, self.clock = house, clock
         self._book = WorkBook(store, house)
 
@@ -162,8 +154,8 @@ class ResultDesk:
         """Let an agent say what became of a visit that he holds; give what follows.
 
         Raises `Refused`: no_visit, visit_not_held, visit_outcome, visit_on_call (hang up
-        first), visit_recording (none is linked, and nobody says why), what
-        `attempts.check_appointment` refuses, and what `rules.heard` refuses. Then nothing has
+        first), visit_not_dialled, visit_channel, visit_recording (none is linked, and nobody
+        says why), what `attempts.check_appointment` and `rules.heard` refuse. Then nothing has
         changed.
         """
         held = await self._held(person, visit, epoch)
@@ -206,8 +198,10 @@ class ResultDesk:
         house = self._house()
         what = rules.heard(house.form(visit.form), said, house.zone, by.at)
         channel = _channel(visit, first(said, "channel"))
-        last = next(reversed(await self._visits.tries_at(visit.id)), None)
-        talk, recorded = await self._evidence(last)
+        if channel == "phone" and visit.state == State.CLAIMED:
+            raise Refused("visit_not_dialled", "dial first, or say by what way it was made")
+        call = await self._call(visit) if visit.state == State.WRAP_UP else None
+        talk, recorded = await self._evidence(call) if call else (None, False)
         rules.check_recording(house, channel, recorded=recorded, gap=what.gap)
         record = Record(
             id=new_id(by.at),
@@ -226,7 +220,7 @@ class ResultDesk:
             satisfaction=what.satisfaction,
             identity=what.identity,
             note=what.note,
-            call=last.call if last is not None else None,
+            call=call,
             talk_ms=None if talk is None else talk // timedelta(milliseconds=1),
             recorded=recorded,
             gap=what.gap,
@@ -236,10 +230,16 @@ class ResultDesk:
             signed_note="",
         )
         async with self.store.db.write() as conn:
-            step = await self._finisher.finish(conn, visit, Outcome.DONE, by.at)
+            called = visit.state != State.CLAIMED
+            step = await self._finisher.finish(conn, visit, Outcome.DONE, by.at, called=called)
             await self._keep(conn, visit, record, what, by)
         log.info("visit_done", visit=visit.id, effective=record.effective)
         return step
+
+    async def _call(self, visit: Visit) -> str | None:
+        """Give the call in which a visit was made."""
+        tries = await self._visits.tries_at(visit.id)
+        return tries[-1].call if tries else None
 
     async def _keep(
         self, conn: Connection, visit: Visit, record: Record, what: Heard, by: By
@@ -252,18 +252,6 @@ class ResultDesk:
         await self._visits.owe(conn, owed, by.at, house.version)
         complaints = "; ".join(one.text for one in what.items if one.kind == "complaint")
         await self._book.keep(conn, visit, rules.follow_ups(what), by.at, complaints[:TEXT_LIMIT])
-
-    async def _evidence(self, last: Try | None) -> tuple[timedelta | None, bool]:
-        """Give how long was talked in an attempt, and whether its recording is linked."""
-        if last is None:
-            return None, False
-        call = (await self._calls.dialled([last.id])).get(last.id)
-        if call is None:
-            return None, False
-        recorded = call.call in await self._recorded([call.call])
-        if call.picked_at is None or call.ended_at is None:
-            return None, recorded
-        return call.ended_at - call.picked_at, recorded
 
     # -- afterwards
 

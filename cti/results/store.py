@@ -179,6 +179,8 @@ class Wanted:
 
     kind: str = ""
     owner: str = ""
+    unowned: bool = False
+    """Besides, what is nobody's."""
     done: bool = False
     after: str = ""
 
@@ -276,7 +278,8 @@ class ResultStore:
         if wanted.kind:
             where.append(work.c.kind == wanted.kind)
         if wanted.owner:
-            where.append(work.c.owner == wanted.owner)
+            his = work.c.owner == wanted.owner
+            where.append(or_(his, work.c.owner.is_(None)) if wanted.unowned else his)
         order = (work.c.done_at.desc(), work.c.id) if wanted.done else (work.c.due_at, work.c.id)
         async with self.db.read() as conn:
             if wanted.after:
@@ -293,6 +296,13 @@ class ResultStore:
                 select(work).where(work.c.visit == visit).order_by(work.c.id)
             )
             return [_work(row) for row in found]
+
+    async def open_work_of(self, person: str) -> int:
+        """Count the open work that is somebody's."""
+        mine = (work.c.done_at.is_(None), work.c.owner == person)
+        async with self.db.read() as conn:
+            found = await conn.scalar(select(func.count()).select_from(work).where(*mine))
+        return int(found or 0)
 
     async def item(self, item: str) -> WorkItem | None:
         """Find a work item by its id."""

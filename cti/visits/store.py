@@ -219,7 +219,7 @@ class VisitStore:
         """Find one by its id."""
         async with self._db.read() as conn:
             row = (await conn.execute(select(visits).where(visits.c.id == visit))).first()
-        return None if row is None else _visit(row)
+        return None if row is None else visit_of(row)
 
     async def by_origin(self, origin: str) -> Visit | None:
         """Find one by what it is owed for."""
@@ -245,7 +245,7 @@ class VisitStore:
             found = await conn.execute(
                 select(tries).where(tries.c.ended_at.is_(None)).order_by(tries.c.began_at)
             )
-            return [_try(row) for row in found]
+            return [try_of(row) for row in found]
 
     async def tries_of(self, customer: str, since: datetime) -> list[Try]:
         """Give the attempts at a customer since an instant, and those of his open visits."""
@@ -304,7 +304,7 @@ class VisitStore:
                 query = wanted.limit(1).with_for_update(skip_locked=True)
                 row = (await conn.execute(query)).first()
                 if row is not None:
-                    return await _take(conn, _visit(row), person, now, lease)
+                    return await _take(conn, visit_of(row), person, now, lease)
         return None
 
     async def claim(self, visit: str, person: str, now: datetime, lease: timedelta) -> Visit:
@@ -362,12 +362,6 @@ class VisitStore:
                 .order_by(visits.c.look_at)
                 .limit(limit),
             )
-
-    async def look_again(self, some: Sequence[tuple[Visit, Mapping[str, Any]]]) -> None:
-        """Change visits that were looked at, unless they were passed on meanwhile."""
-        async with self._db.write() as conn:
-            for visit, values in some:
-                await _moved(conn, visit, (visit.state,), values)
 
     # -- attempts
 
@@ -527,12 +521,12 @@ def _free(visit: Visit) -> dict[str, Any]:
 
 
 async def _many(conn: Connection, query: Select[Any]) -> list[Visit]:
-    return [_visit(row) for row in await conn.execute(query)]
+    return [visit_of(row) for row in await conn.execute(query)]
 
 
 async def _tries(conn: Connection, *where: ColumnElement[bool]) -> list[Try]:
     found = await conn.execute(select(tries).where(*where).order_by(tries.c.began_at, tries.c.id))
-    return [_try(row) for row in found]
+    return [try_of(row) for row in found]
 
 
 async def _locked(conn: Connection, visit: str) -> Visit:
@@ -591,7 +585,8 @@ def _fresh(owed: Owed, now: datetime, policy: str) -> dict[str, Any]:
     }
 
 
-def _visit(row: Row[Any]) -> Visit:
+def visit_of(row: Row[Any]) -> Visit:
+    """Read a row of `visits`."""
     values = dict(row._mapping)
     values["kind"] = Kind(row.kind)
     values["channels"] = tuple(row.channels)
@@ -599,7 +594,8 @@ def _visit(row: Row[Any]) -> Visit:
     return Visit(**values)
 
 
-def _try(row: Row[Any]) -> Try:
+def try_of(row: Row[Any]) -> Try:
+    """Read a row of `tries`."""
     values = dict(row._mapping)
     del values["day"]
     values["outcome"] = Outcome(row.outcome) if row.outcome else None
