@@ -47,6 +47,8 @@ from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
 from cti.settings import Settings
 from cti.visits.calling import VisitCalls
+from cti.visits.planner import Asked as PlanAsked
+from cti.visits.planner import Planner
 from cti.visits.store import PlanStore, VisitStore
 from cti.web.rooms import Room
 from recordings import wave
@@ -209,6 +211,20 @@ class Office:
             clock=clock,
             waiting=desk.waiting,
         )
+        self.planner = Planner(
+            PlanAsked(
+                db=db,
+                customers=customers,
+                events=self.events,
+                visits=self.visits,
+                plans=self.plans,
+                duty=self.duty,
+                penalties=self.penalties,
+            ),
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         plant = Plant(settings, desk)
         self.visit_calls = VisitCalls(
             db,
@@ -364,6 +380,7 @@ class Office:
             "penalties": self.penalty_desk.run(),
             "callbacks": self.callback_desk.run(),
             "visits": self.visit_calls.run(),
+            "planner": self.planner.run(),
         }
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
