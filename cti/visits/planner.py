@@ -50,6 +50,8 @@ AT_ONCE: Final = 500
 """So many customers or events make one transaction."""
 AHEAD: Final = 2
 """So many days to come are planned: tomorrow, and where it is tomorrow already."""
+SHUT_DAYS: Final = 14
+"""No house rests for longer."""
 LAPSES_MOST: Final = 40
 """So many times a customer without a service is remembered."""
 ABILITY_DAYS: Final = 90
@@ -493,7 +495,7 @@ class _Plan:
         before = -1
         while hands and self.done.given != before:
             before = self.done.given
-            some = await self._asked.plans.ownerless(ends, AT_ONCE)
+            some = await self._asked.plans.ownerless(ends, ends + self._longest(), AT_ONCE)
             sharing = await self._sharing(some, ends)
             given = allocate(some, hands, sharing)
             async with self._asked.db.write() as conn:
@@ -501,6 +503,12 @@ class _Plan:
             if len(some) < AT_ONCE:
                 return
             hands = await self._hands(people, began, ends)
+
+    def _longest(self) -> timedelta:
+        """Give how long after its first day a visit may be due, holidays included."""
+        rules = self.house.visits
+        days = [one.deadline for one in rules.rules.values() if one.deadline is not None]
+        return timedelta(days=max([*days, rules.deadline]) + SHUT_DAYS)
 
     async def _sharing(self, some: Sequence[Visit], ends: datetime) -> Sharing:
         how, ids = self.house.visits.allocate, sorted({one.customer for one in some})

@@ -143,6 +143,12 @@ visits: Final = Table(
     Index("ix_visits_customer", "customer", "due_at"),
     Index("ix_visits_period", "rule", "period", "state"),
     Index(
+        "ix_visits_planned",
+        "id",
+        sqlite_where=text("state = 'open' AND event IS NULL"),
+        postgresql_where=text("state = 'open' AND event IS NULL"),
+    ),
+    Index(
         "ix_visits_made",
         "ended_at",
         sqlite_where=text("state = 'done'"),
@@ -624,7 +630,7 @@ MOVES: Final = (
 _NOT_BEGUN: Final = (
     text("visits.state = 'open'"),
     visits.c.kind == Kind.VISIT.value,
-    visits.c.campaign.is_(None),
+    text("coalesce(visits.campaign, '') = ''"),
     visits.c.attempts == 0,
     visits.c.explanations == 0,
     visits.c.appointment_at.is_(None),
@@ -697,7 +703,7 @@ class PlanStore:
         """Give what a plan owes without an event and nobody has begun, by id, behind one."""
         wanted = (
             select(visits)
-            .where(*_NOT_BEGUN, visits.c.event.is_(None), visits.c.id > after)
+            .where(*_NOT_BEGUN, text("visits.event IS NULL"), visits.c.id > after)
             .order_by(visits.c.id)
             .limit(limit)
         )
@@ -729,18 +735,27 @@ class PlanStore:
 
     async def cancel_others(self, conn: Connection, rules: Sequence[str], now: datetime) -> int:
         """Cancel what nobody has begun of rules that are none of these; give how many."""
-        done = await conn.execute(
-            update(visits)
-            .where(*_NOT_BEGUN, visits.c.rule.not_in(rules))
-            .values(state=State.CANCELLED.value, ended_at=now)
-        )
-        return done.rowcount
+        n, rule = 0, ""
+        while rule := await _next_rule(conn, rule):
+            if rule not in rules:
+                done = await conn.execute(
+                    update(visits)
+                    .where(visits.c.rule == rule, *_NOT_BEGUN)
+                    .values(state=State.CANCELLED.value, ended_at=now)
+                )
+                n += done.rowcount
+        return n
 
-    async def ownerless(self, until: datetime, limit: int) -> list[Visit]:
-        """Give what is nobody's and begins by an instant, by deadline."""
+    async def ownerless(self, until: datetime, due_until: datetime, limit: int) -> list[Visit]:
+        """Give what is nobody's, begins by an instant and is due by another, by deadline."""
         wanted = (
             select(visits)
-            .where(_FREE, visits.c.owner.is_(None), visits.c.from_at <= until)
+            .where(
+                _FREE,
+                visits.c.owner.is_(None),
+                visits.c.from_at <= until,
+                visits.c.due_at <= due_until,
+            )
             .order_by(visits.c.due_at, visits.c.id)
             .limit(limit)
         )
@@ -858,3 +873,9 @@ class PlanStore:
         )
         await conn.execute(update(visits).where(his).values(note=""))
         await conn.execute(update(tries).where(tries.c.customer == customer).values(number=""))
+
+
+async def _next_rule(conn: Connection, after: str) -> str:
+    """Give the next rule by which anything was ever owed; empty: there is none."""
+    found = await conn.scalar(select(func.min(visits.c.rule)).where(visits.c.rule > after))
+    return str(found or "")

@@ -114,6 +114,13 @@ def machines() -> None:
 def plans() -> None:
     """Make the days that were planned; find visits that were made by their day."""
     op.create_index(
+        "ix_visits_planned",
+        "visits",
+        ["id"],
+        sqlite_where=sa.text("state = 'open' AND event IS NULL"),
+        postgresql_where=sa.text("state = 'open' AND event IS NULL"),
+    )
+    op.create_index(
         "ix_visits_made",
         "visits",
         ["ended_at"],
