@@ -774,11 +774,13 @@ class PlanStore:
 
     async def give(self, conn: Connection, owners: Mapping[str, str]) -> int:
         """Give visits that are nobody's to people, by id; give how many were."""
-        n = 0
+        n, whose = 0, dict[str, list[str]]()
         for visit, person in owners.items():
+            whose.setdefault(person, []).append(visit)
+        for person, some in whose.items():
             done = await conn.execute(
                 update(visits)
-                .where(visits.c.id == visit, visits.c.owner.is_(None), visits.c.state == OPEN)
+                .where(visits.c.id.in_(some), visits.c.owner.is_(None), visits.c.state == OPEN)
                 .values(owner=person)
             )
             n += done.rowcount

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-from tests.bench import collecting, latency, load, pages, playing, reading
+from tests.bench import collecting, latency, load, pages, planning, playing, reading
 
 Measured = dict[str, Any]
 
@@ -40,6 +40,10 @@ def _pages(data: Path) -> Measured:
     return asyncio.run(pages.measure(data))
 
 
+def _planning(data: Path) -> Measured:
+    return uvloop.run(planning.measure(data))
+
+
 PARTS: Final[dict[str, tuple[Callable[[Path], Measured], str]]] = {
     "reading": (_reading, "events a second, bytes to book, beside a bare panoramisk: at least 3"),
     "memory": (_memory, "memory over 100,000 calls, end by warm: flat"),
@@ -51,4 +55,5 @@ PARTS: Final[dict[str, tuple[Callable[[Path], Measured], str]]] = {
         "ms to the sound of an hour among 100,000 [median, 9 of 10, worst]: at most 300",
     ),
     "pages": (_pages, "pages of a big house: p95 at most 200 ms; a month's report at most 2 s"),
+    "planning": (_planning, "seconds for the visits of a day, among 1,000,000 customers"),
 }
