@@ -5,20 +5,20 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
 from cti.callbacks.routes import CallbackPages
 from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
-from cti.calls.desk import Desk
+from cti.calls.desk import Desk, Recorded
 from cti.calls.phones import Standing
-from cti.calls.store import CallStore
+from cti.calls.store import CallStore, Contact
 from cti.clock import Clock
 from cti.customers.desk import CustomerDesk
 from cti.customers.routes import CustomerRoom
-from cti.customers.rules import normal
+from cti.customers.rules import Customer, normal
 from cti.customers.store import CustomerStore, EventStore
 from cti.db.engine import Database
 from cti.dials.dialer import Dialer, Exchange
@@ -28,7 +28,7 @@ from cti.duty.rules import DutySet
 from cti.duty.store import DutyStore
 from cti.house import House
 from cti.lines.desk import LineDesk
-from cti.lines.routes import LineRoom
+from cti.lines.routes import LineRoom, RoomLeft
 from cti.lines.store import LineStore
 from cti.machines.store import MachineStore
 from cti.penalties.desk import Asked, PenaltyDesk
@@ -45,18 +45,30 @@ from cti.quality.desk import QualityDesk
 from cti.quality.routes import QualityRoom
 from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
+from cti.results.desk import ResultDesk, WorkBook
+from cti.results.routes import ResultPages
+from cti.results.store import ResultStore
 from cti.settings import Settings
-from cti.visits.calling import VisitCalls
+from cti.visits.calling import VisitCalls, wishes_of
+from cti.visits.desk import VisitDesk
+from cti.visits.lists import VisitLists
 from cti.visits.planner import Asked as PlanAsked
 from cti.visits.planner import Planner
+from cti.visits.record import Wishes
+from cti.visits.routes import VisitPages
 from cti.visits.store import PlanStore, VisitStore
-from cti.web.rooms import Room
+from cti.web.rooms import Room as WebRoom
 from recordings import wave
 from recordings.collector import Figures
+from recordings.control import Control
+from recordings.converter import Converter
 from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
 from recordings.lists import ListRoom
+from recordings.live import LiveRoom
+from recordings.record import State as RecordingState
 from recordings.routes import Players, RecordingRoom
+from recordings.rules import Room
 from recordings.setup import collector_of, keeping_of
 from recordings.storage import Storage
 from recordings.store import RecordingStore
@@ -137,6 +149,26 @@ class States:
             for one in joined(phones, talks, away, limit)
             if one.began_at <= ended and (one.ended_at is None or one.ended_at > began)
         ]
+
+
+class Evidence:
+    """What is known of a call in which a visit was made (`cti.results.desk.Evidence`)."""
+
+    def __init__(self, calls: CallStore, recordings: RecordingStore) -> None:
+        self._calls, self._recordings = calls, recordings
+
+    async def __call__(self, call: str) -> tuple[timedelta | None, bool]:
+        """Give how long was talked, None while that is not known, and whether it can be heard."""
+        known = await self._calls.whole(call)
+        kept = (await self._recordings.of_calls([call])).get(call, ())
+        linked = any(one.state is RecordingState.LINKED for one in kept)
+        if known is None or not known.row["over"]:
+            return None, linked
+        picked, ended = known.row["far_picked_at"], known.row["ended_at"]
+        if picked is not None and ended is not None:
+            return ended - picked, linked
+        talked = known.row["talk_ms"]
+        return None if talked is None else timedelta(milliseconds=talked), linked
 
 
 class Tests:
@@ -226,6 +258,7 @@ class Office:
             clock=clock,
         )
         plant = Plant(settings, desk)
+        self.results = ResultStore(db)
         self.visit_calls = VisitCalls(
             db,
             self.visits,
@@ -235,6 +268,7 @@ class Office:
             duty=self.duty,
             plant=plant,
             live=Live(desk, house),
+            todo=WorkBook(self.results, house),
             house=house,
             people=self._people,
             clock=clock,
@@ -287,6 +321,38 @@ class Office:
             clock=clock,
         )
 
+        self.control = Control(
+            self.recordings,
+            desk=desk,
+            calls=calls,
+            exchanges=self.exchanges,
+            people=lambda person: self._people().by_id(person),
+            house=lambda: house().recordings,
+            clock=clock,
+        )
+        desk.recording = self.control.line
+
+        self.result_desk = ResultDesk(
+            self.results,
+            self.visits,
+            finisher=self.visit_calls,
+            evidence=Evidence(calls, self.recordings),
+            wishes=self._wishes,
+            house=house,
+            clock=clock,
+        )
+        self.visit_desk = VisitDesk(
+            self.visits,
+            VisitLists(db),
+            self.results,
+            calls=self.visit_calls,
+            customers=customers,
+            contacts=self._contacts,
+            wishes=self._wishes,
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         self.quality = QualityStore(db)
         self.quality_desk = QualityDesk(
             self.quality, self.recordings.sampled_from, house=house, clock=clock
@@ -304,9 +370,18 @@ class Office:
             turn=self.collector.turn if self.collector else None,
             rooms=[self.events, self.plans],
         )
+        self.converter = Converter(
+            self.recordings,
+            sounds,
+            holds=self.keeper.holds,
+            house=lambda: house().recordings,
+            clock=clock,
+            scratch=settings.data / "incoming",
+            turn=self.collector.turn if self.collector else None,
+        )
         self._data = settings.data
 
-    def rooms(self) -> list[Room]:
+    def rooms(self) -> list[WebRoom]:
         """Give the rooms that have pages, in the order of the navigation."""
         players = Players(self.listening, self._name_of)
         return [
@@ -323,6 +398,14 @@ class Office:
                 )
             ),
             CallbackPages(self.callback_desk, players),
+            VisitPages(self.visit_desk, self.result_desk, players, self.dialer.store),
+            ResultPages(
+                self.result_desk,
+                players,
+                self.visit_desk.whose,
+                house=self._house,
+                people=self._people,
+            ),
             CustomerRoom(
                 self.customer_desk,
                 self.machines,
@@ -340,6 +423,7 @@ class Office:
             ),
             ListRoom(self.recordings, collector=self.collector, who=self._name_of),
             RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
+            LiveRoom(self.control),
             KeepingRoom(
                 self.keeper,
                 self.dossier,
@@ -372,6 +456,8 @@ class Office:
         collecting = {"recordings": self.collector.run()} if self.collector else {}
         return {
             **collecting,
+            "control": self.control.run(),
+            "converter": self.converter.run(),
             "keeper": self.keeper.run(),
             "quality": self.quality_desk.run(),
             "policy": self._policy.run(),
@@ -398,11 +484,39 @@ class Office:
         found = self._people().by_id(person)
         return found.name if found else person
 
-    def _room_left(self) -> tuple[str, Mapping[str, int]] | None:
+    def _room_left(self) -> RoomLeft | None:
         """Tell how much room recordings have; None where none are collected."""
         if self.collector is None:
             return None
-        return self.collecting.room.value, self.collecting.free
+        now = self.collecting
+        return RoomLeft(word=now.room.value, free=now.free, troubles=now.troubles)
+
+    async def recorded(self, calls: Collection[str]) -> dict[str, list[Recorded]]:
+        """Give what can be heard of some calls, by call."""
+        return {
+            call: [Recorded(id=one.id, person=one.person) for one in some if one.playable]
+            for call, some in (await self.recordings.of_calls(calls)).items()
+        }
+
+    def recordings_alarm(self) -> float | None:
+        """Say how bad it is with recordings: 0 well, 1 little room, 2 none, or no collecting."""
+        if self.collector is None:
+            return None
+        if self.collecting.room is Room.FULL or self.collecting.troubles:
+            return 2.0
+        return 1.0 if self.collecting.room is Room.LOW else 0.0
+
+    async def _wishes(self, customer: str) -> Wishes:
+        """Give what a customer wants; whom nobody knows any more wants no call."""
+        known = await self._customers.get(customer)
+        return wishes_of(known) if known else Wishes(do_not_call=True)
+
+    async def _contacts(self, customer: Customer, limit: int) -> list[Contact]:
+        """Give the last calls with any number of a customer, newest first."""
+        found = [
+            one for number in customer.phones for one in await self._calls.contacts(number, "")
+        ]
+        return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
     async def _callback_states(self, calls: Collection[str]) -> Mapping[str, str]:
         found = await self.callbacks.of_calls(calls)

@@ -19,10 +19,10 @@ from cti.errors import Refused
 from cti.house import RecordingRules
 from cti.people.rules import Person, checked_text
 from cti.value import value
-from recordings.access import hears_all, may_hear, may_mark, may_take
+from recordings.access import hears_all, may_hear, may_mark, may_take, may_unmark
 from recordings.audio import Piece, Sound, looked
 from recordings.passes import LASTS, Pass, Passes
-from recordings.record import Marker, Recording
+from recordings.record import Consent, Marker, Recording
 from recordings.store import RecordingStore
 from recordings.wave import Gap, gaps, paths, place
 
@@ -76,6 +76,9 @@ class Shown:
     gaps: Sequence[Gap]
     markers: Sequence[tuple[Marker, int]]
     """Each with its place on the drawing."""
+    may_unmark: Collection[str]
+    """The comments that this person may take away."""
+    consent: Consent | None
     may_mark: bool
     may_take: bool
 
@@ -186,6 +189,11 @@ class Listening:
         await self._note_listed(heard, person, address)
         return heard, more
 
+    async def refused(self, some: Sequence[Recording]) -> set[str]:
+        """Give the calls of some recordings whose customers refused to be recorded."""
+        found = await self.store.consents_of([one.call for one in some if one.call])
+        return {call for call, consent in found.items() if consent.refused_at}
+
     async def _asked(self, person: Person, asked: Asked, limit: int) -> list[Recording]:
         before = asked.before or None
         if asked.call:
@@ -213,6 +221,8 @@ class Listening:
             waves=paths(await self.store.peaks(one.id) or b"", one.channels),
             gaps=gaps(mine, one.began, length),
             markers=[(marker, place(marker.at_ms, length)) for marker in markers],
+            may_unmark={marker.id for marker in markers if may_unmark(person, marker)},
+            consent=(await self.store.consents_of([one.call])).get(one.call) if one.call else None,
             may_mark=may_mark(person) and one.playable,
             may_take=may_take(person, self._rules()) and one.playable,
         )
@@ -332,6 +342,18 @@ class Listening:
         )
         await self.store.mark(made, address)
         return made
+
+    async def unmark(self, recording: str, marker: str, person: Person, address: str = "") -> None:
+        """Take a comment away. One that is gone already is gone.
+
+        Raises `Refused`: no_such_recording, marker_not_yours.
+        """
+        one = await self.allowed(recording, person)
+        there = [it for it in await self.store.markers_of(one.id) if it.id == marker]
+        for found in there:
+            if not may_unmark(person, found):
+                raise Refused("marker_not_yours", "this comment is somebody else's")
+            await self.store.unmark(found, who=person.id, at=self._clock.now(), address=address)
 
     async def _note(
         self, one: Recording, what: str, person: Person, address: str, reason: str = ""

@@ -65,9 +65,13 @@ class RecordingRoom:
             web.get("/recordings/{id}", guard(pages.one, rights=ANY)),
             web.get("/recordings/{id}/audio", guard(pages.audio, rights=ANY)),
             web.post("/recordings/{id}/markers", guard(pages.mark, rights=ANY)),
+            web.post("/recordings/{id}/markers/{marker}", guard(pages.unmark, rights=ANY)),
             web.post("/recordings/{id}/download", guard(pages.take, rights=ANY)),
             web.post("/api/v1/recordings/{id}/address", guard(pages.renew, rights=ANY)),
             web.post("/api/v1/recordings/{id}/markers", guard(pages.mark_api, rights=ANY)),
+            web.post(
+                "/api/v1/recordings/{id}/markers/{marker}", guard(pages.unmark_api, rights=ANY)
+            ),
         ]
 
 
@@ -95,6 +99,8 @@ def facts_of(shown: Shown, who: Callable[[str], str]) -> dict[str, Any]:
     """Give the facts that the player's template wants."""
     one = shown.it
     people = {marker.person for marker, _ in shown.markers} | {gap.person for gap in shown.gaps}
+    if shown.consent and shown.consent.refused_by:
+        people.add(shown.consent.refused_by)
     return {
         "shown": shown,
         "it": one,
@@ -150,6 +156,7 @@ class _Pages:
             else {},
             narrowed=bool(asked["call"] or asked["customer"] or asked["person"]),
             who=self._who,
+            refused=await self._listening.refused(found),
             customers=await self._names(found),
             clock=clock,
         )
@@ -174,6 +181,7 @@ class _Pages:
             refusal=refusal,
             typed={"at": "", "text": "", "reason": ""} | dict(typed or {}),
             facts=facts_of(shown, self._who),
+            original=await self._listening.store.original(shown.it.id),
             customers=await self._names([shown.it]),
         )
 
@@ -242,7 +250,21 @@ class _Pages:
         made = await self._listening.mark(
             _id(request), person, wanted.at_ms, wanted.text, self._from(request)
         )
-        return answer({"at_ms": made.at_ms, "text": made.text, "who": person.name})
+        return answer({"id": made.id, "at_ms": made.at_ms, "text": made.text, "who": person.name})
+
+    async def unmark(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Take a comment away; without a script."""
+        await self._unmark(request, visitor)
+        return see_other(f"/recordings/{_id(request)}?done=recording_unmarked")
+
+    async def unmark_api(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Take a comment away."""
+        await self._unmark(request, visitor)
+        return answer({"done": "recording_unmarked"})
+
+    async def _unmark(self, request: web.Request, visitor: Visitor) -> None:
+        marker = request.match_info["marker"][:32]
+        await self._listening.unmark(_id(request), marker, _person(visitor), self._from(request))
 
     def _from(self, request: web.Request) -> str:
         return self._kit.auth.site.address(request)

@@ -67,6 +67,7 @@ from cti.pbx.events import (
     QueueJoined,
     QueueLeft,
     RecordingNamed,
+    RecordingStopped,
     Resynced,
     Said,
     ShutDown,
@@ -145,6 +146,7 @@ class Book:
             Joined: self._joined,
             PickedUp: self._picked_up,
             RecordingNamed: self._recording,
+            RecordingStopped: self._recording_stopped,
             Originated: None,
             Said: self._said,
             HangupAsked: self._hangup_asked,
@@ -341,7 +343,7 @@ class Book:
     def _rings(self, leg: Leg | None, when: Moment) -> None:
         if leg is not None and (leg.rang is None or when < leg.rang):
             leg.rang = when
-            self._show_leg(leg)
+            self._todo.append(self._named[leg.id].pop)
 
     def _leg_up(self, event: LegUp, when: Moment) -> None:
         leg = self._leg(event.who, when)
@@ -375,7 +377,7 @@ class Book:
         _, dest = self._dialling(event.caller, event.dest, when)
         if dest is not None and (dest.moved is None or when < dest.moved):
             dest.moved = when
-            self._show_leg(dest)
+            self._todo.append(self._named[dest.id].pop)
 
     def _dial_ended(self, event: DialEnded, when: Moment) -> None:
         _, dest = self._dialling(event.caller, event.dest, when)
@@ -437,8 +439,19 @@ class Book:
 
     def _recording(self, event: RecordingNamed, when: Moment) -> None:
         leg = self._leg(event.who, when)
-        if leg is not None and all(event.file != name for _, name in leg.files):
+        if leg is None:
+            return
+        if all(event.file != name for _, name in leg.files):
             leg.files.append((when, event.file))
+        if leg.recorded is None or when > leg.recorded:
+            leg.recorded = when
+            self._show_leg(leg)
+
+    def _recording_stopped(self, event: RecordingStopped, when: Moment) -> None:
+        leg = self._leg(event.who, when)
+        if leg is not None and (leg.unrecorded is None or when > leg.unrecorded):
+            leg.unrecorded = when
+            self._show_leg(leg)
 
     def _said(self, event: Said, when: Moment) -> None:
         leg = self._leg(event.who, when)
@@ -615,4 +628,4 @@ def _is_new(fact: tuple[Any, ...], known: Sequence[tuple[Any, ...]]) -> bool:
 
 
 def _new_call(call: CallId, number: int) -> Call:
-    return Call(id=call, number=number, show=Show(call=call))
+    return Call(id=call, number=number, show=Show(call=call), pop=Show(call=call, soon=True))

@@ -238,8 +238,7 @@ class CustomerStore:
 
         The oldest record comes first. Raises `StoreUnavailable`.
         """
-        async with self._db.read() as connection:
-            return _customers(await connection.execute(_FIND, {"number": number}))
+        return _customers(await self._db.ask(_FIND, {"number": number}))
 
     async def find_all(self, numbers: Collection[str]) -> Mapping[str, Sequence[Customer]]:
         """Find whose some numbers are, each by its exact normal form; the oldest record first.
@@ -261,6 +260,18 @@ class CustomerStore:
         async with self._db.read() as connection:
             found = await _read(connection, customers.c.id == customer)
         return found[0] if found else None
+
+    async def matching(self, *, tier: str, area: str, after: str, limit: int) -> list[Customer]:
+        """Give customers of a tier and an area, by id, from behind `after` on; empty is any."""
+        wanted = customers.c.id > after
+        if tier:
+            wanted &= customers.c.tier == tier
+        if area:
+            wanted &= customers.c.area == area
+        some = select(customers.c.id).where(wanted).order_by(customers.c.id).limit(limit)
+        async with self._db.read() as connection:
+            found = await _read(connection, customers.c.id.in_(some))
+        return sorted(found, key=lambda one: one.id)
 
     async def tiers(self, some: Collection[str]) -> Mapping[str, str]:
         """Give the tiers of customers who have one."""

@@ -102,6 +102,13 @@ class Switch:
     reason: str
 
 
+_OPEN: Final = (
+    select(attempts)
+    .where(attempts.c.state.in_([state.value for state in OPEN]))
+    .order_by(attempts.c.committed_at)
+)
+
+
 class DialStore:
     """Attempts in the database."""
 
@@ -256,13 +263,7 @@ class DialStore:
 
     async def open(self) -> list[Attempt]:
         """Give the attempts that may have been dialled and are not settled, oldest first."""
-        async with self._db.read() as conn:
-            found = await conn.execute(
-                select(attempts)
-                .where(attempts.c.state.in_([state.value for state in OPEN]))
-                .order_by(attempts.c.committed_at)
-            )
-            return [_attempt(row) for row in found]
+        return [_attempt(row) for row in await self._db.ask(_OPEN, {})]
 
     async def switched(self) -> Switch | None:
         """Tell who has switched dialling off or on last; None: nobody ever did."""

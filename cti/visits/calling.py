@@ -116,6 +116,16 @@ class Live(Protocol):
         ...
 
 
+class Todo(Protocol):
+    """Who opens the work that visits leave for people (`cti.results.desk.WorkBook`)."""
+
+    async def open(
+        self, conn: Connection, visit: Visit, todo: Sequence[str], now: datetime
+    ) -> None:
+        """Open what a step asks for, in the transaction of `conn`; twice is once."""
+        ...
+
+
 class Plant(Protocol):
     """The PBXs, as far as visits go."""
 
@@ -130,7 +140,14 @@ class Plant(Protocol):
 
 def wishes_of(customer: Customer) -> Wishes:
     """Give what a customer wants, as the rules read it."""
-    return Wishes(do_not_call=customer.do_not_call)
+    return Wishes(
+        do_not_call=customer.do_not_call,
+        no=frozenset(purpose for purpose, said in customer.consent.items() if not said),
+        yes=frozenset(purpose for purpose, said in customer.consent.items() if said),
+        zone=customer.zone,
+        hours=customer.hours,
+        merchant=customer.merchant,
+    )
 
 
 class VisitCalls:
@@ -147,13 +164,14 @@ class VisitCalls:
         duty: Duty,
         plant: Plant,
         live: Live,
+        todo: Todo,
         house: Callable[[], House],
         people: Callable[[], Directory],
         clock: Clock,
     ) -> None:
         self._db, self.store = db, store
         self._dialer, self._attempts, self._customers = dialer, attempts, customers
-        self._duty, self._plant, self._live = duty, plant, live
+        self._duty, self._plant, self._live, self._todo = duty, plant, live, todo
         self._house, self._people, self._clock = house, people, clock
         self._sending: set[str] = set()
 
@@ -182,13 +200,15 @@ class VisitCalls:
         if visit is not None:
             taken = await self.store.claim(visit, person.id, now, LEASE)
             return await self._checked(taken, person, now)
-        for _ in range(TRIED):
-            found = await self._next(person, now)
+        refused = set[str]()
+        while len(refused) < TRIED:
+            found = await self._next(person, now, refused)
             if found is None:
                 break
             try:
                 return await self._checked(found, person, now)
             except Refused as fault:
+                refused.add(found.id)
                 log.info("visit_waits", visit=found.id, why=fault.code)
         raise Refused("visit_none", "nothing is due for you now")
 
@@ -246,17 +266,20 @@ class VisitCalls:
         outcome: Outcome,
         now: datetime,
         appointment: datetime | None = None,
+        *,
+        called: bool = True,
     ) -> Step:
         """Let the agent say what became of a visit, in the transaction of `conn`.
 
-        Give what follows. Raises `Refused`: visit_outcome, visit_not_held.
+        Give what follows. Without `called` it was made in another way, as at the door. Raises
+        `Refused`: visit_outcome, visit_not_held.
         """
         if outcome not in BY_AGENT:
             raise Refused("visit_outcome", "say what became of it")
-        if visit.state not in (State.IN_ATTEMPT, State.WRAP_UP):
+        if visit.state not in (State.IN_ATTEMPT, State.WRAP_UP) and called:
             raise not_held()
         last = next(reversed(await self.store.tries_at(visit.id)), None)
-        if last is not None:
+        if last is not None and visit.state != State.CLAIMED:
             await self.store.says(conn, last.id, outcome)
             counts = outcome not in FREE_OF_CAPS
             last = replace(last, outcome=outcome, ended_at=last.ended_at or now, counts=counts)
@@ -329,14 +352,21 @@ class VisitCalls:
             visit, outcome, tries, wishes, now, self._house(), appointment=appointment
         )
         values = follows(visit, outcome, step, tries, now, by)
-        if not await self.store.move(conn, visit, values) and by is not None:
+        if await self.store.move(conn, visit, values):
+            await self._todo.open(conn, visit, step.todo, now)
+        elif by is not None:
             raise not_held()
         return step
 
     async def _warn(self, now: datetime) -> None:
         behind = await self.store.behind(now, AT_ONCE)
         if behind:
-            await self.store.look_again([(one, looked_at(one, now)) for one in behind])
+            async with self._db.write() as conn:
+                for visit in behind:
+                    values = looked_at(visit, now)
+                    moved = await self.store.move(conn, visit, values, of=(visit.state,))
+                    if moved and values.get("state") == State.UNREACHABLE:
+                        await self._todo.open(conn, visit, ("fallback",), now)
             log.info("visits_warned", number=len(behind))
 
     async def _dial_by_itself(self, visit: Visit) -> None:
@@ -347,15 +377,18 @@ class VisitCalls:
             await self._dial(visit, person)
         except (Refused, PbxUnavailable) as fault:
             log.info("visit_not_dialled", visit=visit.id, why=fault.code)
-            await self.store.let_go(visit, {})
+            until = fault.facts.get("until") if isinstance(fault, Refused) else None
+            await self.store.let_go(visit, waits(visit, fault.code, until))
 
     # -- steps
 
-    async def _next(self, person: Person, now: datetime) -> Visit | None:
+    async def _next(self, person: Person, now: datetime, but: Collection[str]) -> Visit | None:
         supervisor = person.may(Right.REVIEW)
         for last in (False, False, True):
             try:
-                return await self.store.claim_next(person.id, now, LEASE, supervisor=supervisor)
+                return await self.store.claim_next(
+                    person.id, now, LEASE, supervisor=supervisor, but=but
+                )
             except Refused as fault:
                 if fault.code == "visit_busy" or last:
                     raise
@@ -368,8 +401,7 @@ class VisitCalls:
             if self._house().visits.mode == "progressive":
                 await self.store.will_dial(visit, now + self._house().visits.progressive_after)
             return visit
-        values = {"next_at": said.until} if said.until and said.until > visit.next_at else {}
-        await self.store.let_go(visit, values)
+        await self.store.let_go(visit, waits(visit, said.code, said.until))
         raise Refused(said.code, "this customer may not be called now", until=said.until)
 
     async def _may(
@@ -548,6 +580,16 @@ def follows(
         values |= {"ended_at": now, "ended_by": by or "cti"}
         values["breached"] = visit.breached or visit.due_at < now
     return values
+
+
+def waits(visit: Visit, code: str, until: datetime | None) -> dict[str, Any]:
+    """Give what changes at a visit that may not be dialled now: it waits until it may.
+
+    What only this agent must not do, another one may do now.
+    """
+    if code == "avoid_agent" or until is None or until <= visit.next_at:
+        return {}
+    return {"next_at": until}
 
 
 def looked_at(visit: Visit, now: datetime) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 own, of which a customer has one open at a time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -233,7 +233,7 @@ class VisitStore:
         """Find one by its id."""
         async with self._db.read() as conn:
             row = (await conn.execute(select(visits).where(visits.c.id == visit))).first()
-        return None if row is None else _visit(row)
+        return None if row is None else visit_of(row)
 
     async def by_origin(self, origin: str) -> Visit | None:
         """Find one by what it is owed for."""
@@ -259,7 +259,7 @@ class VisitStore:
             found = await conn.execute(
                 select(tries).where(tries.c.ended_at.is_(None)).order_by(tries.c.began_at)
             )
-            return [_try(row) for row in found]
+            return [try_of(row) for row in found]
 
     async def tries_of(self, customer: str, since: datetime) -> list[Try]:
         """Give the attempts at a customer since an instant, and those of his open visits."""
@@ -295,9 +295,15 @@ class VisitStore:
     # -- claims
 
     async def claim_next(
-        self, person: str, now: datetime, lease: timedelta, *, supervisor: bool
+        self,
+        person: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        supervisor: bool,
+        but: Collection[str] = (),
     ) -> Visit | None:
-        """Claim what somebody should do next; None: nothing is due for him.
+        """Claim what somebody should do next, `but` not these; None: nothing is due for him.
 
         Appointments come first; then his own, then what is nobody's, by deadline. A visit whose
         customer is being worked with waits. Of those who ask at once, each gets another one.
@@ -307,10 +313,12 @@ class VisitStore:
             if await conn.scalar(_busy_of(person)) is not None:
                 raise Refused("visit_busy", "finish the visit that you have taken first")
             for wanted in _choices(person, now, supervisor=supervisor):
+                if but:
+                    wanted = wanted.where(visits.c.id.not_in(sorted(but)))
                 query = wanted.limit(1).with_for_update(skip_locked=True)
                 row = (await conn.execute(query)).first()
                 if row is not None:
-                    return await _take(conn, _visit(row), person, now, lease)
+                    return await _take(conn, visit_of(row), person, now, lease)
         return None
 
     async def claim(self, visit: str, person: str, now: datetime, lease: timedelta) -> Visit:
@@ -368,12 +376,6 @@ class VisitStore:
                 .order_by(visits.c.look_at)
                 .limit(limit),
             )
-
-    async def look_again(self, some: Sequence[tuple[Visit, Mapping[str, Any]]]) -> None:
-        """Change visits that were looked at, unless they were passed on meanwhile."""
-        async with self._db.write() as conn:
-            for visit, values in some:
-                await _moved(conn, visit, (visit.state,), values)
 
     # -- attempts
 
@@ -533,12 +535,12 @@ def _free(visit: Visit) -> dict[str, Any]:
 
 
 async def _many(conn: Connection, query: Select[Any]) -> list[Visit]:
-    return [_visit(row) for row in await conn.execute(query)]
+    return [visit_of(row) for row in await conn.execute(query)]
 
 
 async def _tries(conn: Connection, *where: ColumnElement[bool]) -> list[Try]:
     found = await conn.execute(select(tries).where(*where).order_by(tries.c.began_at, tries.c.id))
-    return [_try(row) for row in found]
+    return [try_of(row) for row in found]
 
 
 async def _locked(conn: Connection, visit: str) -> Visit:
@@ -597,7 +599,8 @@ def _fresh(owed: Owed, now: datetime, policy: str) -> dict[str, Any]:
     }
 
 
-def _visit(row: Row[Any]) -> Visit:
+def visit_of(row: Row[Any]) -> Visit:
+    """Read a row of `visits`."""
     values = dict(row._mapping)
     values["kind"] = Kind(row.kind)
     values["channels"] = tuple(row.channels)
@@ -605,7 +608,8 @@ def _visit(row: Row[Any]) -> Visit:
     return Visit(**values)
 
 
-def _try(row: Row[Any]) -> Try:
+def try_of(row: Row[Any]) -> Try:
+    """Read a row of `tries`."""
     values = dict(row._mapping)
     del values["day"]
     values["outcome"] = Outcome(row.outcome) if row.outcome else None

@@ -18,8 +18,6 @@ from cti.value import value
 from cti.visits.record import Visit, Wishes
 from cti.wall import Stretch, both, days_about, joined, shown, without
 
-MERCHANT_QUIET: Final[tuple[Span, ...]] = ((time(11), time(13, 30)), (time(17), time(20)))
-"""When a restaurant has its guests to look after (requirement 21.6)."""
 SEATING: Final = frozenset({"booking"})
 """Events about which a restaurant may be asked in its quiet times too."""
 LOOK_AHEAD: Final = timedelta(days=60)
@@ -72,7 +70,7 @@ def hours_of(
         house=house,
         zone=ZoneInfo(wishes.zone) if wishes.zone else house.zone,
         preferred=wishes.hours,
-        quiet=() if exempt else MERCHANT_QUIET,
+        quiet=() if exempt else house.visits.merchant_quiet,
         greets=purpose == "care",
         not_before=not_before,
     )

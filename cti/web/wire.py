@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticSerializationError, to_json
 
 Instant = Annotated[
     str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$", description="UTC.")
@@ -61,6 +62,27 @@ class ContactLine(Shape):
     rings: int | None
     agent: str | None
     talk_ms: int | None
+    recording: str | None = Field(description="One that this person may hear.")
+
+
+Doing = Literal["pause", "resume", "start", "stop", "refuse", "agree"]
+"""What one may do about a recording."""
+
+
+class RecordingLine(Shape):
+    """How a call is recorded now, and what this person may do about it.
+
+    `told` is how the customer was told of it. While it is paused: since when, why, by whom, and
+    when it goes on by itself.
+    """
+
+    state: Literal["on", "paused", "off"]
+    told: Literal["pbx", "line", "no", "need_not"]
+    since: Instant | None
+    until: Instant | None
+    why: Literal["asked", "refused"] | None
+    by: str | None
+    may: list[Doing]
 
 
 class Card(Shape):
@@ -103,6 +125,7 @@ class Card(Shape):
     customers: list[CustomerLine]
     chosen: str | None
     contacts: list[ContactLine]
+    recording: RecordingLine | None
 
 
 class BoardCall(Shape):
@@ -119,6 +142,7 @@ class BoardCall(Shape):
     rang_at: Instant | None
     agents: list[str]
     direction: Direction
+    recording: RecordingLine | None
 
 
 class BoardAgent(Shape):
@@ -170,7 +194,7 @@ class WallAgent(Shape):
 class WallAlarm(Shape):
     """A figure beyond its limit, and since when."""
 
-    key: Literal["longest_wait", "waiting", "service_level"]
+    key: Literal["longest_wait", "waiting", "service_level", "recordings"]
     level: Literal["warning", "critical"]
     since: Instant | None
 
@@ -196,6 +220,7 @@ class Board(Shape):
     cycle_ms: Annotated[int, Field(gt=0)]
     standard: int
     apologise_from: int
+    pause_by: list[str] = Field(description="The roles that may pause a recording.")
 
 
 class Message(Shape):
@@ -270,6 +295,12 @@ class Choice(Shape):
     customer: Annotated[str, Field(max_length=100)] | None
 
 
+class RecordingDeed(Shape):
+    """What is to be done about the recording of a call."""
+
+    do: Doing
+
+
 class Me(Shape):
     """Who is logged in. `csrf` must stand in the header X-CSRF of everything that changes."""
 
@@ -296,8 +327,11 @@ class ReadinessLine(Shape):
 
 def encode(value: Mapping[str, Any]) -> bytes:
     """Write a value as JSON. A broken character in outside text becomes `?`, never a fault."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode("utf-8", "replace")
 
 
 def stamp(at: datetime) -> str:

@@ -571,6 +571,43 @@ async def test_the_auditor_writes_no_comment(hall: Hall) -> None:
     assert (False, 409) == ("mark-form" in page, got.status)
 
 
+@pytest.mark.parametrize("who", [MAY, LIN], ids=["who wrote it", "a supervisor"])
+@pytest.mark.parametrize("api", [True, False], ids=["script", "form"])
+async def test_a_comment_is_taken_away_and_what_it_said_is_noted(
+    hall: Hall, who: Person, api: bool
+) -> None:
+    one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
+    await hall.sends(may, f"/recordings/{one.id}/markers", at="0:12", text="typed in a hurry")
+    (mark,) = await hall.kept.store.markers_of(one.id)
+    seat, path = await hall.it.enters(who), f"/recordings/{one.id}/markers/{mark.id}"
+    page = (await hall.asks(seat, f"/recordings/{one.id}")).text
+
+    got = await (hall.tells(seat, f"/api/v1{path}", {}) if api else hall.sends(seat, path))
+    again = await hall.sends(seat, path)
+
+    assert (f'action="{path}"' in page, 200 if api else 303, 303) == (
+        True, got.status, again.status,
+    )  # fmt: skip
+    assert [] == list(await hall.kept.store.markers_of(one.id))
+    noted = [row for row in await hall.audits() if row[0] == "recording_unmarked"]
+    assert [("recording_unmarked", f"recording:{one.id}", who.id)] == noted
+
+
+async def test_nobody_takes_away_what_a_colleague_wrote(hall: Hall) -> None:
+    one = await hall.kept.keeps()
+    lin, may = await hall.it.enters(LIN), await hall.it.enters(MAY)
+    await hall.sends(lin, f"/recordings/{one.id}/markers", at="0:12", text="be kinder")
+    (mark,) = await hall.kept.store.markers_of(one.id)
+    path = f"/recordings/{one.id}/markers/{mark.id}"
+
+    page = (await hall.asks(may, f"/recordings/{one.id}")).text
+    got = await hall.tells(may, f"/api/v1{path}", {})
+    ou = await hall.tells(await hall.it.enters(OU), f"/api/v1{path}", {})
+
+    assert (False, 409, 409) == (path in page, got.status, ou.status)
+    assert [mark] == list(await hall.kept.store.markers_of(one.id))
+
+
 @pytest.mark.parametrize("told", [{"at_ms": "x", "text": "y"}, {"at_ms": 1}, [], "x"])
 async def test_a_body_that_is_no_comment_is_refused(hall: Hall, told: Any) -> None:
     one, may = await hall.kept.keeps(), await hall.it.enters(MAY)

@@ -1,6 +1,6 @@
 """A visit is made by phone: claimed, written down, dialled once, settled, whatever happens."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from cti.calls.phones import Standing
 from cti.clock import SetClock
 from cti.db.engine import Database
+from cti.db.schema import Connection
 from cti.dials.dialer import Still
 from cti.dials.rules import Attempt, AttemptState, Cause, Wanted
 from cti.duty.rules import DutySet
@@ -37,6 +38,8 @@ class World:
     phones: dict[str, str] = field(default_factory=dict)
     on_duty: tuple[str, ...] = ()
     calling: tuple[str, ...] = ()
+    left: list[str] = field(default_factory=list)
+    """What visits left for people to do."""
     """The numbers of customers who are in a call."""
 
     async def dial(
@@ -80,6 +83,11 @@ class World:
         self.known[made.id] = replace(
             self.known[made.id], state=state, cause=cause, ended_at=now, call="c1"
         )
+
+    async def open(
+        self, conn: Connection, visit: Visit, todo: Sequence[str], now: datetime
+    ) -> None:
+        self.left += todo
 
     def lives(self, numbers: Collection[str]) -> bool:
         return bool(set(numbers) & set(self.calling))
@@ -143,6 +151,7 @@ def room_of(debts: Debts, house: House = HOUSE) -> Room:
         duty=world,
         plant=world,
         live=world,
+        todo=world,
         house=lambda: house,
         people=lambda: Directory.of(MAY, BO, LIN),
         clock=clock,

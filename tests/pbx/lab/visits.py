@@ -24,7 +24,7 @@ from cti.visits.store import VisitStore
 from tests.kit.house import House, opened
 from tests.pbx.lab.lab import Lab
 from tests.pbx.lab.pair import Pair
-from tests.pbx.lab.truth import CHANNEL, LINKEDID, TYPE
+from tests.pbx.lab.truth import CHANNEL, EXTEN, LINKEDID, TYPE
 
 CLOCK: Final = SystemClock()
 AGENTS: Final = ("6001", "6002", "6003", "6004")
@@ -78,23 +78,25 @@ class Round:
     lab: Lab
     house: House
     n: int = 0
-    answers: dict[str, str] = field(default_factory=dict)
-    """What each customer's phone does, by his number."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """Each customer's number."""
 
     @property
     def store(self) -> VisitStore:
         """The visits, beside the daemon."""
         return VisitStore(self.house.db)
 
-    async def owe(self, manner: str) -> Visit:
-        """Let a new customer be owed a visit, now; his phone does as said."""
+    async def owe(self, manner: str, owner: str = "") -> Visit:
+        """Let a new customer be owed a visit, now; his phone does as said.
+
+        `owner` is the phone of whom it is meant for; empty: whoever takes it.
+        """
         self.n += 1
         number = f"139{self.n:08}"
         phones = ((normal(number, "CN").normal or "", number),)
         customers = CustomerStore(self.house.db)
         customer = await customers.add(Entry(name=f"Customer {self.n}", phones=phones))
         await self.lab.behave(number, manner)
-        self.answers[number] = manner
         now = CLOCK.now()
         owed = Owed(
             kind=Kind.VISIT,
@@ -107,12 +109,22 @@ class Round:
             due_at=now + timedelta(days=3),
             give_up_at=now + timedelta(days=10),
             zone="UTC",
+            owner=self.house.staff[owner].id if owner else None,
         )
         async with self.house.db.write() as conn:
             await self.store.owe(conn, [owed], now, "lab")
-        found = await self.store.by_origin(owed.origin)
+        self.numbers[customer.id] = number
+        return await self.nth(self.n)
+
+    async def nth(self, n: int) -> Visit:
+        """Give the visit that was owed as the n-th, as it stands."""
+        found = await self.store.by_origin(f"lab|{n}")
         assert found is not None
         return found
+
+    def number_of(self, visit: Visit) -> str:
+        """Give the number by which its customer calls and is called."""
+        return self.numbers[visit.customer]
 
     async def dials(self, phone: str) -> Visit | None:
         """Let an agent take the next visit and have it dialled at once; None: nothing is due."""
@@ -140,6 +152,22 @@ class Round:
                     return found
                 await asyncio.sleep(0.05)
 
+    async def works(self, phone: str, visits: Sequence[Visit]) -> None:
+        """Let an agent make visits until all of these have come to their end."""
+        while not await self.over(visits):
+            visit = await self.dials(phone)
+            if visit is None:
+                await asyncio.sleep(0.2)
+                continue
+            after = await self.settled(visit)
+            if after.state == State.WRAP_UP:
+                await self.wraps_up(after)
+
+    async def over(self, visits: Sequence[Visit]) -> bool:
+        """Tell whether all of these have ended, or wait for a person's decision."""
+        now = [await self.store.get(one.id) for one in visits]
+        return all(one and (one.is_over or one.state == State.NEEDS_DECISION) for one in now)
+
     async def all_settled(self, within: float = 120) -> None:
         """Wait until no attempt is open."""
         async with asyncio.timeout(within):
@@ -148,7 +176,9 @@ class Round:
 
     async def wraps_up(self, visit: Visit) -> None:
         """Let the agent say that the customer was reached."""
+        last = (await self.store.tries_at(visit.id))[-1]
         async with self.house.db.write() as conn:
+            await self.store.says(conn, last.id, Outcome.DONE)
             now = CLOCK.now()
             done = {
                 "state": State.DONE.value,
@@ -178,7 +208,7 @@ def dials_of(cel: Sequence[Sequence[str]]) -> Counter[str]:
     return Counter(
         row[LINKEDID]
         for row in cel
-        if row[TYPE] == "CHAN_START" and row[CHANNEL].startswith("PJSIP/trunk")
+        if row[TYPE] == "CHAN_START" and row[CHANNEL].startswith("PJSIP/trunk") and not row[EXTEN]
     )
 
 
@@ -194,7 +224,10 @@ class Verdict:
     double: int = 0
     lost: int = 0
     stuck: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """Of attempts."""
+    ends: dict[str, int] = field(default_factory=dict)
+    """Of visits, as they stand."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -209,6 +242,7 @@ async def judge(played: Round, cel: Sequence[Sequence[str]]) -> Verdict:
         if visit is None:
             found.lost += 1
             continue
+        found.ends[visit.state] = found.ends.get(visit.state, 0) + 1
         if visit.state in (State.CLAIMED, State.IN_ATTEMPT):
             found.stuck += 1
         made = await store.tries_at(visit.id)
@@ -224,7 +258,8 @@ async def judge(played: Round, cel: Sequence[Sequence[str]]) -> Verdict:
 def _judge_one(made: Try, attempt: Attempt | None, dials: int, found: Verdict) -> None:
     found.attempts += 1
     found.dialled += dials
-    found.outcomes[made.outcome or "answered"] += 1
+    outcome = made.outcome or "answered"
+    found.outcomes[outcome] = found.outcomes.get(outcome, 0) + 1
     if made.ended_at is None:
         found.stuck += 1
         return
