@@ -23,10 +23,11 @@ from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.audit import last
 from cti.db.engine import Database
-from cti.db.schema import Connection, new_id
+from cti.db.leader import Leader
+from cti.db.schema import new_id
 from cti.db.sole import held
 from cti.db.writer import Writer
-from cti.errors import ConfigError, CtiError, StoreUnavailable
+from cti.errors import CommitUnknown, ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.house_file import Source
 from cti.metrics import Collected, Plant
@@ -147,6 +148,7 @@ class App:
         """Where the pages are, once they are served."""
         self.ready = asyncio.Event()
         self._stop = asyncio.Event()
+        self._lost = False
 
     def stop(self) -> None:
         """Ask `run` to end: no more is heard, what was heard is stored."""
@@ -159,9 +161,29 @@ class App:
             stack.enter_context(held(self.settings.database_url))
             self.db = await Database.open(self.settings.database_url, password=self._password())
             stack.push_async_callback(self.db.close)
-            await self._serve(stack)
+            leader = Leader(self.db)
+            with on_end(self.stop):
+                if not await leader.become(self._stop):
+                    return
+            stack.push_async_callback(self._leaves, leader)
+            await self._serve(stack, leader)
+            if self._lost:
+                raise ConfigError(
+                    "another cti leads on this database: this one was held up for too long",
+                    "start it again: it then stands by",
+                    code="not_leader",
+                )
 
-    async def _serve(self, stack: AsyncExitStack) -> None:
+    async def _leaves(self, leader: Leader) -> None:
+        with suppress(StoreUnavailable, CommitUnknown):
+            await leader.leave()
+
+    def _loses(self) -> None:
+        """End at once: what we know is no longer what is."""
+        self._lost = True
+        self.stop()
+
+    async def _serve(self, stack: AsyncExitStack, leader: Leader) -> None:
         self.policy = PolicyDesk(
             PolicyStore(self.db), self.clock, self.settings.house, self.house, self._obey
         )
@@ -180,7 +202,6 @@ class App:
             told=told,
         )
         self.writer: Writer[Item, tuple[list[Turn], Told]] = Writer(
-            self.db,
             self._apply,
             after=self._after,
             on_trouble=self._trouble,
@@ -208,6 +229,7 @@ class App:
             await self.desk.count_day()
             self.url = await _listen(runner, self.settings)
             running = self._start(tasks)
+            running.append(tasks.create_task(leader.hold(self._loses), name="leader"))
             with on_end(self.stop):
                 log.info("cti_started", url=self.url, pbxs=[pbx.name for pbx in self.settings.pbx])
                 self.ready.set()
@@ -217,9 +239,7 @@ class App:
     async def _follow_people(self) -> None:
         """Let how everybody stands be written down, from where the last process left off."""
         self.presence = PresenceStore(self.db)
-        self.states: Writer[Change, None] = Writer(
-            self.db, self.presence.keep, gather=STATES_GATHER
-        )
+        self.states: Writer[Change, None] = Writer(self.presence.keep, gather=STATES_GATHER)
         self.watch = Watch(pen=self.states, directory=self.desk.directory, clock=self.clock)
         gaps = [
             await self.calls.unheard(pbx.name, new_id(self.clock.now()))
@@ -273,6 +293,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
+            line.switchboard.decide()
         unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()
@@ -311,8 +332,8 @@ class App:
     def _link_state(self, switchboard: Switchboard, state: LinkState) -> None:
         switchboard.link_state(state)
 
-    async def _apply(self, connection: Connection, items: list[Item]) -> tuple[list[Turn], Told]:
-        told = await self.calls.keep(connection, [batch for batch, _ in items])
+    async def _apply(self, items: list[Item]) -> tuple[list[Turn], Told]:
+        told = await self.calls.keep([batch for batch, _ in items])
         return [turn for _, turn in items], told
 
     def _after(self, stored: tuple[list[Turn], Told]) -> None:

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from cti.calendar import Calendar
+from cti.calendar import Calendar, Span
 from cti.calls.rings import RingRules
+from cti.house_visits import VisitRules
+from cti.results.forms import PLAIN, Form, Script
 
-Span = tuple[time, time]  # from, to; a `to` not later than `from` ends the next day
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 REASONS: Final = (
@@ -450,6 +451,10 @@ class House:
     line_test: LineTestRules = LineTestRules()
     shifts: ShiftRules = ShiftRules()
     call_times: CallTimes = CallTimes()
+    visits: VisitRules = field(default_factory=VisitRules)
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """What visits ask, by name: those that the rules name, and the reference's."""
+    scripts: Mapping[str, Script] = field(default_factory=dict)
     dialing: DialingRules = DialingRules()
     recordings: RecordingRules = RecordingRules()
     quality: QualityRules = field(default_factory=QualityRules)
@@ -463,6 +468,14 @@ class House:
         """The house's time zone."""
         return ZoneInfo(self.card.timezone)
 
+    def form(self, name: str) -> Form:
+        """Give a form as this house asks it, with what it requires; the plain one without name."""
+        return self.forms.get(name, PLAIN).asking(self.visits.required)
+
+    def script(self, name: str) -> Script | None:
+        """Give a script: by its name, or that of all visits; None if there is none."""
+        return self.scripts.get(name) or self.scripts.get(self.visits.script)
+
     def is_open(self, at: datetime) -> bool:
         """Tell whether the hotline is open at an instant (aware, any zone)."""
         if not self.hours:
@@ -470,13 +483,14 @@ class House:
         local = at.astimezone(self.zone)
         today, yesterday = local.date(), local.date() - timedelta(days=1)
         return any(
-            _covers(span, local.time(), next_day=day is yesterday)
+            covers(span, local.time(), next_day=day is yesterday)
             for day in (today, yesterday)
             for span in self.hours.get(WEEKDAYS[day.weekday()], self.hours.get("default", ()))
         )
 
 
-def _covers(span: Span, now: time, *, next_day: bool) -> bool:
+def covers(span: Span, now: time, *, next_day: bool) -> bool:
+    """Tell whether a span covers a time of its day, or (`next_day`) of the day after."""
     start, end = span
     over_midnight = end <= start
     if next_day:

@@ -14,7 +14,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 def clean(text: str, limit: int = 500) -> str:
     """Make outside text harmless on a terminal: no control or direction characters, bounded."""
-    text = _CONTROL.sub("\ufffd", text)
+    if not text.isprintable():
+        text = _CONTROL.sub("\ufffd", text)
     return text if len(text) <= limit else text[:limit] + "…"
 
 

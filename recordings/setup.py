@@ -1,7 +1,7 @@
 """What the settings say about recordings, built. Nothing runs yet."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from cti.penalties.store import PenaltyStore
 from cti.quality.store import QualityStore
 from cti.settings import PbxSettings, Settings
 from recordings.collector import Collector
-from recordings.dossier import Dossier
+from recordings.dossier import Dossier, Rooms
 from recordings.keeper import Keeper
 from recordings.linker import Calls
 from recordings.seal import Keys, read_keys
@@ -159,6 +159,7 @@ def keeping_of(
     house: Callable[[], House],
     clock: Clock,
     turn: asyncio.Lock | None = None,
+    rooms: Sequence[Rooms] = (),
 ) -> tuple[Keeper, Dossier]:
     """Give what deletes by rule, and what knows all of one customer."""
     store = RecordingStore(db)
@@ -182,5 +183,6 @@ def keeping_of(
         others=[penalties.forget_numbers, callbacks.forget_numbers],
         policy=lambda: house().version,
         clock=clock,
+        rooms=rooms,
     )
     return keeper, dossier

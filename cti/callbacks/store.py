@@ -8,9 +8,10 @@ person does is in the audit, in the same transaction.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import (
+    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     func,
     insert,
     or_,
@@ -188,10 +190,8 @@ class CallbackStore:
 
     async def cursor(self, now: datetime) -> datetime:
         """Give from when on missed calls are looked at; `now` in a new database."""
-        async with self._db.read() as conn:
-            known: datetime | None = await conn.scalar(select(cursor.c.at))
-        if known is not None:
-            return known
+        for row in await self._db.ask(_CURSOR, {}):
+            return cast("datetime", row.at)
         async with self._db.write() as conn:
             await self._db.alone(conn, "callbacks")
             found = await conn.scalar(select(cursor.c.at))
@@ -243,13 +243,8 @@ class CallbackStore:
 
     async def owed(self) -> list[tuple[str, str, datetime]]:
         """Give what is open: its id, its number, and from when on an answer fulfils it."""
-        async with self._db.read() as conn:
-            found = await conn.execute(
-                select(callbacks.c.id, callbacks.c.number, callbacks.c.contact_after).where(
-                    callbacks.c.ended_at.is_(None)
-                )
-            )
-            return [(row.id, row.number, row.contact_after) for row in found]
+        found = await self._db.ask(_OWED, {})
+        return [(row.id, row.number, row.contact_after) for row in found]
 
     async def fulfil(self, callback: str, answer: AnsweredCall) -> bool:
         """Close a callback by an answered call; False when that closes nothing (any more)."""
@@ -269,9 +264,8 @@ class CallbackStore:
 
     async def pass_time(self, now: datetime, policy: str) -> int:
         """Bring states up to an instant, end leases; give how many callbacks were changed."""
-        async with self._db.read() as conn:
-            if await conn.scalar(select(callbacks.c.id).where(_behind(now)).limit(1)) is None:
-                return 0
+        if not await self._db.ask(_BEHIND, {"now": now}):
+            return 0
         async with self._db.write() as conn:
             behind = await _many(conn, select(callbacks).where(_behind(now)).with_for_update())
             for one in behind:
@@ -359,6 +353,8 @@ class CallbackStore:
     async def of_calls(self, calls: Collection[str]) -> Mapping[str, Miss]:
         """Give what some missed calls opened, for their incidents (MISS-10)."""
         wanted, found = sorted(set(calls)), list[Miss]()
+        if not wanted:
+            return {}
         async with self._db.read() as conn:
             for start in range(0, len(wanted), _IN_ONE):
                 found += await _misses(conn, misses.c.call.in_(wanted[start : start + _IN_ONE]))
@@ -621,12 +617,19 @@ def _is_open(number: str) -> ColumnElement[bool]:
     )
 
 
-def _behind(now: datetime) -> ColumnElement[bool]:
+def _behind(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Tell which open callbacks are not in the state of an instant."""
     late = and_(callbacks.c.due_at <= now, callbacks.c.breached.is_(False))
     begun = and_(callbacks.c.state == State.PLANNED, callbacks.c.from_at <= now)
     lapsed = and_(callbacks.c.state == State.CLAIMED, callbacks.c.lease_until <= now)
     return and_(callbacks.c.ended_at.is_(None), or_(late, begun, lapsed))
+
+
+_CURSOR: Final = select(cursor.c.at)
+_OWED: Final = select(callbacks.c.id, callbacks.c.number, callbacks.c.contact_after).where(
+    callbacks.c.ended_at.is_(None)
+)
+_BEHIND: Final = select(callbacks.c.id).where(_behind(bindparam("now", type_=Instant))).limit(1)
 
 
 def _page(query: Select[Any], after: str, limit: int, *, newest_first: bool = False) -> Select[Any]:

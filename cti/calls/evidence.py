@@ -2,10 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from cti.calls.effects import Show
 from cti.calls.facts import (
+    NEVER,
     Call,
     Dial,
     DialEnd,
@@ -20,7 +23,6 @@ from cti.calls.facts import (
 )
 from cti.calls.record import CallId
 
-_text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
 _BEFORE: Final = 1 << 48
@@ -43,6 +45,9 @@ _PLAIN: Final = (
     "guessed", "noticed", "lost",
 )  # fmt: skip
 _FLAGS: Final = ("blind", "blind_open", "torn", "inexact")
+_FIELDS: Final = (*_PLAIN, *_MOMENTS, *_LISTS, "files", "taken_by")
+"""In this order a leg is written down; what is new goes to the end."""
+_fields: Final = attrgetter(*_FIELDS)
 
 
 def dump(call: Call, boot: str) -> str:
@@ -51,9 +56,27 @@ def dump(call: Call, boot: str) -> str:
         "id": call.id,
         "boot": boot,
         "names": call.names,
-        "legs": [_leg(leg) for leg in call.legs.values()],
+        "legs": list(map(_fields, call.legs.values())),
     }
     return _text(told | {flag: True for flag in _FLAGS if getattr(call, flag)})
+
+
+def _plain(value: Any) -> Any:
+    return _micros(value) if isinstance(value, datetime) else sorted(value)
+
+
+@lru_cache(maxsize=8192)
+def _micros(at: datetime) -> int | None:
+    """Count microseconds, once for all facts that were told at an instant."""
+    if at == NEVER:
+        return None
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+_text: Final = json.JSONEncoder(
+    ensure_ascii=True, check_circular=False, separators=(",", ":"), default=_plain
+).encode
 
 
 def load(text: str, number: int) -> tuple[Call, str]:
@@ -64,11 +87,17 @@ def load(text: str, number: int) -> tuple[Call, str]:
     """
     told = json.loads(text)
     call_id = CallId(told["id"])
-    call = Call(id=call_id, number=number, show=Show(call=call_id), names=list(told["names"]))
+    call = Call(
+        id=call_id,
+        number=number,
+        show=Show(call=call_id),
+        pop=Show(call=call_id, soon=True),
+        names=list(told["names"]),
+    )
     for flag in _FLAGS:
         setattr(call, flag, bool(told.get(flag)))
     for part in told["legs"]:
-        leg = _leg_back(part)
+        leg = _leg_back(part if isinstance(part, dict) else _told(part))
         call.legs[leg.id] = leg
     call.open_legs = sum(leg.gone is None for leg in call.legs.values())
     if call.open_legs == 0:
@@ -76,19 +105,8 @@ def load(text: str, number: int) -> tuple[Call, str]:
     return call, str(told["boot"])
 
 
-def _leg(leg: Leg) -> dict[str, Any]:
-    told: dict[str, Any] = {  # a state or a cause of 0 says something, and equals False
-        name: value for name in _PLAIN if (value := getattr(leg, name)) is not None
-    }
-    told |= {name: _stamp(at) for name in _MOMENTS if (at := getattr(leg, name)) is not None}
-    for name in _LISTS:
-        if facts := getattr(leg, name):
-            told[name] = [[_stamp(fact[0]), *fact[1:]] for fact in facts]
-    if leg.files:
-        told["files"] = [[_stamp(at), file] for at, file in leg.files]
-    if leg.taken_by:
-        told["taken_by"] = sorted(leg.taken_by)
-    return told
+def _told(part: list[Any]) -> dict[str, Any]:
+    return {name: told for name, told in zip(_FIELDS, part, strict=False) if told is not None}
 
 
 def _leg_back(told: dict[str, Any]) -> Leg:
@@ -110,13 +128,6 @@ def _leg_back(told: dict[str, Any]) -> Leg:
     leg.files = [(_moment(at), file) for at, file in told.get("files", ())]
     leg.taken_by = set(told.get("taken_by", ()))
     return leg
-
-
-def _stamp(at: Moment) -> list[int | None]:
-    if at.at is None:
-        return [None, at.seq]
-    since = at.order - _EPOCH
-    return [(since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, at.seq]
 
 
 def _moment(told: list[int | None]) -> Moment:

@@ -265,6 +265,50 @@ _CONTACTS: Final = (
     .order_by(calls.c.seen_at.desc())
     .limit(bindparam("most"))
 )
+_OVER: Final = (
+    calls.c.direction == "inbound",
+    calls.c.purpose.is_(None),
+    calls.c.over.is_(True),
+    calls.c.merged_into.is_(None),
+)
+"""Customers' calls that are over: line tests are none."""
+_MISSED: Final = (calls.c.outcome == "missed", calls.c.seen_at >= bindparam("since"), *_OVER)
+_MISSED_OVER: Final = (
+    select(calls.c.id, calls.c.seen_at, calls.c.ended_at)
+    .where(*_MISSED)
+    .order_by(calls.c.seen_at, calls.c.id)
+)
+_MISSED_SINCE: Final = select(calls).where(*_MISSED)
+_RUNG_SINCE: Final = (
+    select(offers.c.call, offers.c.person)
+    .join(calls, calls.c.id == offers.c.call)
+    .where(*_MISSED, offers.c.rang_at.is_not(None), offers.c.person.is_not(None))
+    .order_by(offers.c.call, offers.c.rang_at, offers.c.n)
+)
+_UNANSWERED: Final = (
+    select(calls.c.seen_at)
+    .where(
+        calls.c.over.is_(False),
+        calls.c.direction == "inbound",
+        calls.c.answered_at.is_(None),
+        calls.c.merged_into.is_(None),
+        calls.c.seen_at >= bindparam("since"),
+    )
+    .order_by(calls.c.seen_at)
+    .limit(1)
+)
+_UNANSWERED_OF: Final = _UNANSWERED.where(calls.c.number == bindparam("whose"))
+_DAY: Final = (
+    select(
+        calls.c.outcome,
+        calls.c.reason,
+        func.count().label("n"),
+        func.sum(case((calls.c.rings <= bindparam("standard"), 1), else_=0)).label("kept"),
+        func.sum(case((calls.c.rings.is_not(None), 1), else_=0)).label("known"),
+    )
+    .where(calls.c.seen_at >= bindparam("start"), calls.c.seen_at < bindparam("end"), *_OVER)
+    .group_by(calls.c.outcome, calls.c.reason)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,13 +398,13 @@ class CallStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def keep(self, conn: AsyncConnection, batches: Iterable[Batch]) -> Told:
-        """Store batches in the transaction of `conn`; return the numbered hints, in order.
+    async def keep(self, batches: Iterable[Batch]) -> Told:
+        """Store batches in one transaction; return the numbered hints, in order.
 
         The same call may be kept any number of times; of several states in one go the last
         is written.
         """
-        batches, dialect = list(batches), conn.dialect.name
+        batches, dialect = list(batches), self._db.dialect
         latest = {keeping.record.id: keeping for batch in batches for keeping in batch.calls}
         rows = {
             calls: [_call_row(keeping) for keeping in latest.values()],
@@ -368,8 +412,7 @@ class CallStore:
             heard: [{"pbx": p, "at": at} for batch in batches for p, at in batch.heard.items()],
         }
         tell = [(batch.at, who, call) for batch in batches for who, call in batch.tell]
-        *_, numbers = await together.run(
-            conn,
+        *_, numbers = await self._db.run(
             [
                 *_upserts(rows, dialect),
                 *_parts([k for k in latest.values() if k.record.over], dialect),
@@ -420,50 +463,28 @@ class CallStore:
 
     async def contacts(self, number: str, but: str, limit: int = 5) -> list[Contact]:
         """Give the last calls of a number that are over, newest first, without call `but`."""
-        async with self._db.read() as conn:
-            found = await conn.execute(_CONTACTS, {"whose": number, "but": but, "most": limit})
-            return [
-                Contact(
-                    call=row.id,
-                    at=row.began or row.seen_at,
-                    direction=row.direction,
-                    outcome=row.outcome,
-                    reason=row.reason,
-                    rings=row.rings,
-                    agent=row.agent,
-                    person=row.person,
-                    talk_ms=row.talk_ms,
-                )
-                for row in found
-            ]
+        found = await self._db.ask(_CONTACTS, {"whose": number, "but": but, "most": limit})
+        return [
+            Contact(
+                call=row.id,
+                at=row.began or row.seen_at,
+                direction=row.direction,
+                outcome=row.outcome,
+                reason=row.reason,
+                rings=row.rings,
+                agent=row.agent,
+                person=row.person,
+                talk_ms=row.talk_ms,
+            )
+            for row in found
+        ]
 
     async def day(self, start: datetime, end: datetime, standard: int) -> Day:
         """Count the inbound calls of a day (aware instants, end excluded) that are over.
 
         Our own line tests are none of them.
         """
-        kept = case((calls.c.rings <= standard, 1), else_=0)
-        known = case((calls.c.rings.is_not(None), 1), else_=0)
-        async with self._db.read() as conn:
-            found = await conn.execute(
-                select(
-                    calls.c.outcome,
-                    calls.c.reason,
-                    func.count().label("n"),
-                    func.sum(kept).label("kept"),
-                    func.sum(known).label("known"),
-                )
-                .where(
-                    calls.c.seen_at >= start,
-                    calls.c.seen_at < end,
-                    calls.c.direction == "inbound",
-                    calls.c.purpose.is_(None),
-                    calls.c.over.is_(True),
-                    calls.c.merged_into.is_(None),
-                )
-                .group_by(calls.c.outcome, calls.c.reason)
-            )
-            rows = found.all()
+        rows = await self._db.ask(_DAY, {"start": start, "end": end, "standard": standard})
         answered = [row for row in rows if row.outcome == Outcome.ANSWERED]
         missed = [row for row in rows if row.outcome == Outcome.MISSED]
         return Day(
@@ -539,46 +560,19 @@ class CallStore:
 
     async def missed_over(self, since: datetime) -> list[OverCall]:
         """Give the missed inbound calls seen first since an instant that are over, oldest first."""
-        wanted = (
-            calls.c.outcome == Outcome.MISSED,
-            calls.c.seen_at >= since,
-            calls.c.direction == "inbound",
-            calls.c.purpose.is_(None),
-            calls.c.over.is_(True),
-            calls.c.merged_into.is_(None),
-        )
-        async with self._db.read() as conn:
-            found = await conn.execute(
-                select(calls.c.id, calls.c.seen_at, calls.c.ended_at)
-                .where(*wanted)
-                .order_by(calls.c.seen_at, calls.c.id)
-            )
-            return [
-                OverCall(call=row.id, seen_at=row.seen_at, ended_at=row.ended_at or row.seen_at)
-                for row in found
-            ]
+        return [
+            OverCall(call=row.id, seen_at=row.seen_at, ended_at=row.ended_at or row.seen_at)
+            for row in await self._db.ask(_MISSED_OVER, {"since": since})
+        ]
 
     async def unanswered(self, since: datetime, number: str | None = None) -> datetime | None:
         """Give when the oldest inbound call was first seen that lives and nobody has answered.
 
         Calls first seen before `since` do not count, nor those of others than `number`.
         """
-        whose = () if number is None else (calls.c.number == number,)
-        async with self._db.read() as conn:
-            oldest: datetime | None = await conn.scalar(
-                select(calls.c.seen_at)
-                .where(
-                    calls.c.over.is_(False),
-                    calls.c.direction == "inbound",
-                    calls.c.answered_at.is_(None),
-                    calls.c.merged_into.is_(None),
-                    calls.c.seen_at >= since,
-                    *whose,
-                )
-                .order_by(calls.c.seen_at)
-                .limit(1)
-            )
-        return oldest
+        asked = _UNANSWERED if number is None else _UNANSWERED_OF
+        found = await self._db.ask(asked, {"since": since, "whose": number})
+        return found[0].seen_at if found else None
 
     async def answered_redial(self, number: str, since: datetime, until: datetime) -> str | None:
         """Give the first inbound call of a number that was answered in a time (ends included)."""
@@ -632,24 +626,10 @@ class CallStore:
 
     async def missed_since(self, since: datetime) -> list[MissedCall]:
         """Give the missed inbound calls that began at an instant or later and are over."""
-        wanted = (
-            calls.c.seen_at >= since,
-            calls.c.direction == Direction.INBOUND,
-            calls.c.outcome == Outcome.MISSED,
-            calls.c.purpose.is_(None),
-            calls.c.over.is_(True),
-            calls.c.merged_into.is_(None),
-        )
-        async with self._db.read() as conn:
-            rows = (await conn.execute(select(calls).where(*wanted))).all()
-            rang = await conn.execute(
-                select(offers.c.call, offers.c.person)
-                .join(calls, calls.c.id == offers.c.call)
-                .where(*wanted, offers.c.rang_at.is_not(None), offers.c.person.is_not(None))
-                .order_by(offers.c.call, offers.c.rang_at, offers.c.n)
-            )
-            rung: dict[str, dict[str, None]] = {}
-            for row in rang:
+        rows = await self._db.ask(_MISSED_SINCE, {"since": since})
+        rung: dict[str, dict[str, None]] = {}
+        if rows:  # a call's parts stand before it is over
+            for row in await self._db.ask(_RUNG_SINCE, {"since": since}):
                 rung.setdefault(row.call, {})[row.person] = None
         missed = [
             MissedCall(

@@ -1,26 +1,29 @@
 """How do we reach the database: one writer for SQLite, a pool for PostgreSQL, errors by meaning.
 
-A store writes in `async with db.write() as connection`, reads in `async with db.read()`.
+A store writes in `async with db.write() as connection`, reads in `async with db.read()`. What
+is done for every call goes shorter ways: `db.run` and `db.ask`.
 """
 
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 import structlog
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, CompoundSelect, Select, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
-from cti.db import faults, sqlite
+from cti.db import faults, sqlite, together
 from cti.errors import ConfigError
 
 log = structlog.get_logger()
+
+R = TypeVar("R")
 
 READERS: Final = 4
 POOL_SECONDS: Final = 10.0
@@ -37,7 +40,7 @@ _POSTGRES_ARGS: Final[dict[str, Any]] = {
         "application_name": "cti",
         "timezone": "UTC",
         "statement_timeout": "30000",
-        "idle_in_transaction_session_timeout": "60000",
+        "idle_in_transaction_session_timeout": "10000",
     },
 }
 
@@ -80,15 +83,36 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:
         ) from fault
 
 
-def _sqlite_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
-    path = str(url.database)
+class Lite:
+    """A SQLite file: how connections to it are made, and whose turn it is to write."""
+
+    def __init__(self, path: str) -> None:
+        self.writer = sqlite.Maker(path, sqlite.WRITER)
+        self.reader = sqlite.Maker(path, sqlite.READER, "BEGIN")
+        self.turn = asyncio.Lock()
+        self._asked: sqlite.Connection | None = None
+
+    async def asked(self) -> sqlite.Connection:
+        """Give the connection of questions that stand alone."""
+        if self._asked is None or not self._asked.usable:
+            self._asked = await self.reader()
+        return self._asked
+
+    async def close(self) -> None:
+        """Close it."""
+        if self._asked is not None:
+            await self._asked.close()
+
+
+def _sqlite_engines(lite: Lite) -> tuple[AsyncEngine, AsyncEngine]:
     common: dict[str, Any] = {
         "poolclass": AsyncAdaptedQueuePool,
         "max_overflow": 0,
         "pool_timeout": POOL_SECONDS,
     }
-    return sqlite.make_engine(path, sqlite.WRITER, pool_size=1, **common), sqlite.make_engine(
-        path, sqlite.READER, "BEGIN", pool_size=READERS, **common
+    return (
+        sqlite.make_engine(lite.writer, pool_size=1, **common),
+        sqlite.make_engine(lite.reader, pool_size=READERS, **common),
     )
 
 
@@ -105,14 +129,22 @@ def _postgres_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     )
 
 
+Fence = Callable[[AsyncConnection], Awaitable[None]]
+
+
 class Database:
     """One database, whichever it is. Made by `open`, ended by `close`."""
 
-    def __init__(self, url: URL, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(self, url: URL) -> None:
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if _is_file(url) else "postgresql"
         self.where = where(url)
-        self._writer, self._reader = writer, reader
-        self._pending: set[asyncio.Task[None]] = set()
+        self._lite = Lite(str(url.database)) if _is_file(url) else None
+        self._writer, self._reader = (
+            _sqlite_engines(self._lite) if self._lite else _postgres_engines(url)
+        )
+        self._pending: set[asyncio.Task[Any]] = set()
+        self.fence: Fence | None = None
+        """Asked first in each transaction that writes; it refuses by raising."""
 
     @classmethod
     async def open(cls, url: str, *, password: str | None = None) -> Self:
@@ -124,7 +156,7 @@ class Database:
         found = address(url, password)
         refuse_missing(found)
         await look_at_file(found)
-        database = cls(found, *(_sqlite_engines if _is_file(found) else _postgres_engines)(found))
+        database = cls(found)
         try:
             async with database._reader.connect() as connection:
                 await connection.execute(text("SELECT 1"))
@@ -145,14 +177,75 @@ class Database:
         a statement must leave the block, for PostgreSQL then turns COMMIT into ROLLBACK.
         Cancelled during the commit, the commit goes on: read back by key.
         """
-        connection = await self._connected(self._writer)
+        await self._take_turn()
         try:
+            connection = await self._connected(self._writer)
+        except BaseException:
+            self._end_turn()
+            raise
+        try:
+            if self.fence is not None:
+                await self.fence(connection)
             yield connection
         except BaseException as fault:
-            await self._see_through(connection.close())  # rolls back
+            await self._see_through(self._at_last(connection.close()))  # rolls back
             self._tell(fault)
             raise
-        await self._see_through(self._commit(connection))
+        await self._see_through(self._at_last(self._commit(connection)))
+
+    async def run(self, steps: Sequence[together.Step]) -> list[list[Any]]:
+        """Run steps in one transaction of their own; give what each returned, its first column.
+
+        Raises what a block of `write` does. Cancelled, it may be stored all the same.
+        """
+        if self._lite is None:
+            async with self.write() as connection:
+                return await together.run_on(connection, steps)
+        work = together.Work(steps, self._writer.dialect)
+        await self._take_turn()
+        return await self._see_through(self._at_last(self._run(self._lite, work)))
+
+    async def _run(self, lite: Lite, work: together.Work) -> list[list[Any]]:
+        """Run work in SQLite, in one go."""
+        try:
+            driver = lite.writer.last
+            if driver is None or not driver.usable:
+                async with self._writer.connect() as connection:
+                    driver = await sqlite.driver_of(connection)
+            return await driver.whole(work.run)
+        except sqlite.CommitFailed as failed:
+            told = faults.after_commit(failed.fault, self.where)
+            raise told or self._broken(failed.fault) from failed.fault
+        except faults.Fault as fault:
+            raise self._unavailable(fault) from fault
+
+    async def ask(
+        self, statement: Select[Any] | CompoundSelect[Any], values: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """Ask one question that stands alone; its rows have the names of its columns.
+
+        The statement is one object for ever. Raises `StoreUnavailable`.
+        """
+        if self._lite is None:
+            async with self.read() as connection:
+                return list(await connection.execute(statement, values))
+        asked = together.question(statement, self._reader.dialect)
+        given = asked.parameters([values])[0]
+        try:
+            driver = await self._lite.asked()
+            return asked.rows(await driver.ask(asked.text, given))
+        except faults.Fault as fault:
+            raise self._unavailable(fault) from fault
+
+    def _unavailable(self, fault: Exception) -> Exception:
+        """Give the error for a driver's fault: an outage, or a mistake of ours."""
+        return faults.unavailable(fault, self.where) or self._broken(fault)
+
+    def _broken(self, fault: Exception) -> Exception:
+        """Give a mistake of ours as SQLAlchemy tells it."""
+        if isinstance(fault, sqlite3.Error):
+            return together.told(fault, self._writer.dialect)
+        return fault
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -187,6 +280,8 @@ class Database:
         """Wait for commits under way and close every connection; the writer last."""
         if self._pending:
             await asyncio.wait(self._pending)
+        if self._lite is not None:
+            await self._lite.close()
         await self._reader.dispose()
         await self._writer.dispose()
 
@@ -212,18 +307,39 @@ class Database:
         finally:
             await connection.close()
 
+    async def _take_turn(self) -> None:
+        """Wait until nobody else writes to SQLite. Raises `StoreUnavailable`."""
+        if self._lite is None:
+            return
+        try:
+            async with asyncio.timeout(POOL_SECONDS):
+                await self._lite.turn.acquire()
+        except TimeoutError as fault:
+            raise self._unavailable(fault) from fault
+
+    async def _at_last(self, work: Coroutine[Any, Any, R]) -> R:
+        """Do what ends our turn to write."""
+        try:
+            return await work
+        finally:
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self._lite is not None:
+            self._lite.turn.release()
+
     def _tell(self, fault: BaseException) -> None:
         if isinstance(fault, faults.IN_BLOCK) and (told := faults.unavailable(fault, self.where)):
             raise told from fault
 
-    async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _see_through(self, work: Coroutine[Any, Any, R]) -> R:
         """Wait for work that goes on to its end even when the waiter is cancelled."""
         task = asyncio.get_running_loop().create_task(work, name="db")
         self._pending.add(task)
         task.add_done_callback(self._ended)
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._pending.discard(task)
         if not task.cancelled() and (fault := task.exception()):
             log.debug("transaction_ended_badly", fault=str(fault))  # whoever waits is told

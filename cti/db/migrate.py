@@ -119,7 +119,7 @@ async def _connected(url: URL, *, begin: str = "BEGIN IMMEDIATE") -> AsyncIterat
     """Open one transaction of its own; foreign keys are off, so that tables can be remade."""
     if url.get_backend_name() == "sqlite":
         path = str(url.database)
-        made = sqlite.make_engine(path, sqlite.MIGRATION, begin, poolclass=NullPool)
+        made = sqlite.make_engine(sqlite.Maker(path, sqlite.MIGRATION, begin), poolclass=NullPool)
     else:
         made = engine.make_engine(url, connect_args={"timeout": 5}, poolclass=NullPool)
     try:

@@ -10,10 +10,10 @@ its thread and back. Here a statement is one message.
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import aiosqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from typing_extensions import override
 
 R = TypeVar("R")
@@ -29,23 +29,45 @@ READER: Final = ("busy_timeout=5000", "query_only=ON")
 MIGRATION: Final = ("busy_timeout=5000",)  # no foreign keys: tables may be made anew
 
 
-def make_engine(
-    path: str, pragmas: Sequence[str], begin: str = "BEGIN IMMEDIATE", **options: Any
-) -> AsyncEngine:
-    """Make an engine whose connections have these pragmas and begin in this way."""
+class Maker:
+    """Makes connections to a file that have these pragmas and begin in this way."""
 
-    def connect() -> sqlite3.Connection:
-        raw = sqlite3.connect(path, isolation_level=None)
-        for pragma in pragmas:
+    def __init__(self, path: str, pragmas: Sequence[str], begin: str = "BEGIN IMMEDIATE") -> None:
+        self._path, self._pragmas, self._begin = path, pragmas, begin
+        self.last: Connection | None = None
+        """The one that was made last."""
+
+    async def __call__(self) -> "Connection":
+        """Make one."""
+        made = self.last = Connection(self._connect, self._begin)
+        made._thread.daemon = True  # a program that ends does not wait for it
+        await made
+        return made
+
+    def _connect(self) -> sqlite3.Connection:
+        raw = sqlite3.connect(self._path, isolation_level=None)
+        for pragma in self._pragmas:
             raw.execute(f"PRAGMA {pragma}")
         return raw
 
-    async def connected() -> aiosqlite.Connection:
-        made = Connection(connect, begin)
-        made._thread.daemon = True  # a program that ends does not wait for it
-        return await made
 
-    return create_async_engine("sqlite+aiosqlite://", async_creator=connected, **options)
+def make_engine(maker: Maker, **options: Any) -> AsyncEngine:
+    """Make an engine of these connections."""
+    return create_async_engine("sqlite+aiosqlite://", async_creator=maker, **options)
+
+
+async def driver_of(connection: AsyncConnection) -> "Connection":
+    """Give our connection behind one of SQLAlchemy's."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    return cast("Connection", driver)
+
+
+class CommitFailed(Exception):
+    """A commit failed, and why."""
+
+    def __init__(self, fault: sqlite3.Error) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
 
 
 class Connection(aiosqlite.Connection):
@@ -71,6 +93,41 @@ class Connection(aiosqlite.Connection):
         """Roll back, if there is a transaction."""
         if self.in_transaction:
             await super().rollback()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was not closed."""
+        return self._running and self._connection is not None
+
+    async def whole(self, run: Callable[[sqlite3.Connection], R]) -> R:
+        """Run something in a transaction of its own, which is one message to the thread.
+
+        Raises what `run` does, `CommitFailed` when it is the commit that failed.
+        """
+        execute: Any = self._execute
+        done: R = await execute(self._whole, run)
+        return done
+
+    def _whole(self, run: Callable[[sqlite3.Connection], R]) -> R:
+        raw = self._conn
+        raw.execute(self._begin)
+        try:
+            done = run(raw)
+            try:
+                raw.execute("COMMIT")
+            except sqlite3.Error as fault:
+                raise CommitFailed(fault) from fault
+        except BaseException:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise
+        return done
+
+    async def ask(self, text: str, given: Sequence[Any]) -> list[Any]:
+        """Ask one question, outside of any transaction."""
+        execute: Any = self._execute
+        found: list[Any] = await execute(lambda: self._conn.execute(text, given).fetchall())
+        return found
 
     async def in_thread(self, run: Callable[[sqlite3.Connection], R]) -> R:
         """Run something in a transaction, in the connection's thread."""

@@ -7,16 +7,14 @@ kept, for it is always the same. Other databases get one statement after the oth
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Dialect
+from sqlalchemy import CompoundSelect, Dialect, Select
+from sqlalchemy.engine import result_tuple
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import UpdateBase
-
-from cti.db.sqlite import Connection
 
 Row = Mapping[str, Any]
 Step = tuple[UpdateBase, Sequence[Row]]
@@ -25,25 +23,13 @@ Step = tuple[UpdateBase, Sequence[Row]]
 The statement is one object for ever: it is known again by that.
 """
 
+Bind = tuple[str, Any, Callable[[Any], Any] | None]
+"""Name, value if no row has it, and what is done to a value."""
 
-async def run(conn: AsyncConnection, steps: Sequence[Step]) -> list[list[Any]]:
-    """Run steps in order; give of each the first column of what it returned.
 
-    Raises what `conn.execute` does.
-    """
-    if conn.dialect.name != "sqlite":
-        return [await _run_one(conn, statement, rows) for statement, rows in steps]
-    ready = [
-        (found := _ready(statement, tuple(rows[0]), conn.dialect), found.parameters(rows))
-        for statement, rows in steps
-        if rows
-    ]
-    within = cast("Any", conn.sync_connection)
-    if not within.in_transaction():
-        within.begin()
-    driver: Connection = within.connection.driver_connection
-    done = iter(await driver.in_thread(lambda raw: [one.run(raw, given) for one, given in ready]))
-    return [next(done) if rows else [] for _, rows in steps]
+async def run_on(conn: AsyncConnection, steps: Sequence[Step]) -> list[list[Any]]:
+    """Run steps one after the other; give of each the first column of what it returned."""
+    return [await _run_one(conn, statement, rows) for statement, rows in steps]
 
 
 async def _run_one(conn: AsyncConnection, statement: UpdateBase, rows: Sequence[Row]) -> list[Any]:
@@ -53,49 +39,97 @@ async def _run_one(conn: AsyncConnection, statement: UpdateBase, rows: Sequence[
     return list(result.scalars()) if result.returns_rows else []
 
 
-@dataclass(frozen=True, slots=True)
+class Work:
+    """Steps as SQLite's thread wants them; `run` gives what `run_on` gives."""
+
+    def __init__(self, steps: Sequence[Step], dialect: Dialect) -> None:
+        self._given = [
+            (found := _change(statement, tuple(rows[0]), dialect), found.parameters(rows))
+            if rows
+            else None
+            for statement, rows in steps
+        ]
+
+    def run(self, raw: sqlite3.Connection) -> list[list[Any]]:
+        """Run them, in the database's thread."""
+        return [one[0].run(raw, one[1]) if one else [] for one in self._given]
+
+
 class _Ready:
     """A statement as SQLite wants it."""
 
-    text: str
-    binds: Sequence[tuple[str, Any, Callable[[Any], Any] | None]]
-    """Name, value if no row has it, and what is done to a value."""
-    returns: bool
-    dialect: Dialect
+    def __init__(self, made: Any, dialect: Dialect) -> None:
+        free = {name: None for name, bind in made.binds.items() if bind.required}
+        whole = made.construct_expanded_state(free)
+        self.text: str = whole.statement
+        self._binds: list[Bind] = [
+            (name, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect))
+            if (bind := made.binds.get(name)) is not None
+            else ("", whole.parameters[name], None)  # one of the values of an IN
+            for name in whole.positiontup or ()
+        ]
 
     def parameters(self, rows: Sequence[Row]) -> list[list[Any]]:
         """Give the values of each row, in their places."""
         return [
             [
                 row.get(name, own) if process is None else process(row.get(name, own))
-                for name, own, process in self.binds
+                for name, own, process in self._binds
             ]
             for row in rows
         ]
 
+
+class _Change(_Ready):
+    """A statement that changes rows, and may return some."""
+
+    def __init__(self, statement: UpdateBase, names: tuple[str, ...], dialect: Dialect) -> None:
+        super().__init__(statement.compile(dialect=dialect, column_keys=list(names)), dialect)
+        self._returns = bool(statement._returning)
+
     def run(self, raw: sqlite3.Connection, given: list[list[Any]]) -> list[Any]:
         """Run it, in the database's thread."""
-        try:
-            if self.returns:
-                return [row[0] for one in given for row in raw.execute(self.text, one).fetchall()]
-            raw.executemany(self.text, given)
-        except sqlite3.Error as fault:
-            raise DBAPIError.instance(
-                self.text, None, fault, sqlite3.Error, dialect=self.dialect
-            ) from fault
+        if self._returns:
+            return [row[0] for one in given for row in raw.execute(self.text, one).fetchall()]
+        raw.executemany(self.text, given)
         return []
 
 
-@lru_cache(maxsize=64)
-def _ready(statement: UpdateBase, names: tuple[str, ...], dialect: Dialect) -> _Ready:
-    made = statement.compile(dialect=dialect, column_keys=list(names))
-    binds = [(name, made.binds[name]) for name in made.positiontup or ()]
-    return _Ready(
-        text=made.string,
-        binds=[
-            (name, bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect))
-            for name, bind in binds
-        ],
-        returns=bool(made.effective_returning),
-        dialect=dialect,
-    )
+class Question(_Ready):
+    """A SELECT; rows have the names of its columns."""
+
+    def __init__(self, statement: Select[Any] | CompoundSelect[Any], dialect: Dialect) -> None:
+        super().__init__(statement.compile(dialect=dialect), dialect)
+        columns = list(statement.selected_columns)
+        self._row = result_tuple([str(column.key) for column in columns])
+        read = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
+        self._read = [(place, one) for place, one in enumerate(read) if one is not None]
+
+    def rows(self, raw: Sequence[Sequence[Any]]) -> list[Any]:
+        """Make rows of what SQLite gave."""
+        if not self._read:
+            return list(map(self._row, raw))
+        return [self._made(one) for one in raw]
+
+    def _made(self, raw: Sequence[Any]) -> Any:
+        values = list(raw)
+        for place, read in self._read:
+            values[place] = read(values[place])
+        return self._row(values)
+
+
+def told(fault: sqlite3.Error, dialect: Dialect) -> Exception:
+    """Give a driver's fault as SQLAlchemy tells it."""
+    given: Exception = DBAPIError.instance("", None, fault, sqlite3.Error, dialect=dialect)
+    return given
+
+
+@lru_cache(maxsize=128)
+def _change(statement: UpdateBase, names: tuple[str, ...], dialect: Dialect) -> _Change:
+    return _Change(statement, names, dialect)
+
+
+@lru_cache(maxsize=128)
+def question(statement: Select[Any] | CompoundSelect[Any], dialect: Dialect) -> Question:
+    """Make a question of a SELECT, once."""
+    return Question(statement, dialect)

@@ -15,9 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cti.db.engine import Database
 from cti.errors import CommitUnknown, StoreUnavailable
 
 log = structlog.get_logger()
@@ -37,7 +35,7 @@ BACK_OFF: Final = (timedelta(milliseconds=200), timedelta(seconds=5))
 class Writer(Generic[T, R]):
     """Commits what was put, in order, and never splits what was put together.
 
-    `apply` writes items within a transaction and must bear the same items twice: after a commit
+    `apply` writes items in one transaction and must bear the same items twice: after a commit
     of unknown fate they are applied again. `after` is told its result once, right after the
     commit. A batch that the database refuses for good (not: cannot take now) is set aside alone,
     counted and given to `on_refused`; the others go on.
@@ -51,8 +49,7 @@ class Writer(Generic[T, R]):
 
     def __init__(
         self,
-        db: Database,
-        apply: Callable[[AsyncConnection, list[T]], Awaitable[R]],
+        apply: Callable[[list[T]], Awaitable[R]],
         *,
         after: Callable[[R], None] = lambda _result: None,
         on_trouble: Callable[[StoreUnavailable], None] = lambda _fault: None,
@@ -63,7 +60,7 @@ class Writer(Generic[T, R]):
         limit: int = LIMIT,
         back_off: tuple[timedelta, timedelta] = BACK_OFF,
     ) -> None:
-        self._db, self._apply, self._after = db, apply, after
+        self._apply, self._after = apply, after
         self._on_trouble, self._on_recovered = on_trouble, on_recovered
         self._on_refused = on_refused
         self._gather = gather.total_seconds()
@@ -174,7 +171,7 @@ class Writer(Generic[T, R]):
         while True:
             batches = [self._batches[place] for place in range(count)]
             try:
-                result = await self._try([item for batch in batches for item in batch])
+                result = await self._apply([item for batch in batches for item in batch])
             except (StoreUnavailable, CommitUnknown) as fault:
                 self._trouble(fault)
                 await self._pause(wait)
@@ -185,10 +182,6 @@ class Writer(Generic[T, R]):
                 count = 1  # find the one that cannot be stored
             else:
                 return self._stored(count, result)
-
-    async def _try(self, items: list[T]) -> R:
-        async with self._db.write() as connection:
-            return await self._apply(connection, items)
 
     def _stored(self, count: int, result: R) -> None:
         self._drop(count)

@@ -134,6 +134,17 @@ watch: Final = Table(
 """One row, `lines`: until when the tests were watched, give or take."""
 
 
+_OPEN: Final = (
+    select(tests).where(tests.c.state.in_(_OPEN_TESTS)).order_by(tests.c.due_at, tests.c.slot)
+)
+_NOT_ASKED: Final = (FaultState.SUSPECTED.value, FaultState.DISMISSED.value)
+_TO_JUDGE: Final = (
+    select(faults)
+    .where(faults.c.judged_at.is_(None), faults.c.state.not_in(_NOT_ASKED))
+    .order_by(faults.c.found_at)
+)
+
+
 class LineStore:
     """Line tests and faults in the database."""
 
@@ -192,7 +203,7 @@ class LineStore:
 
     async def open_tests(self) -> list[LineTest]:
         """Give the tests that have no result yet, in the order in which they are due."""
-        return await self._tests(tests.c.state.in_(_OPEN_TESTS), tests.c.due_at, tests.c.slot)
+        return [_test(row) for row in await self._db.ask(_OPEN, {})]
 
     async def of_day(self, day: date, person: str | None = None) -> list[LineTest]:
         """Give a day's tests, of one person or of all."""
@@ -504,16 +515,7 @@ class LineStore:
 
     async def to_judge(self) -> list[Fault]:
         """Give the faults of which it was not asked yet whether they were found in time."""
-        async with self._db.read() as conn:
-            found = await conn.execute(
-                select(faults)
-                .where(
-                    faults.c.judged_at.is_(None),
-                    faults.c.state.not_in((FaultState.SUSPECTED.value, FaultState.DISMISSED.value)),
-                )
-                .order_by(faults.c.found_at)
-            )
-            return [_fault(row) for row in found]
+        return [_fault(row) for row in await self._db.ask(_TO_JUDGE, {})]
 
     async def judged(self, fault: Fault, now: datetime) -> None:
         """Remember that it was asked."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -31,10 +32,13 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     and_,
+    bindparam,
     func,
     insert,
+    literal_column,
     or_,
     select,
+    union_all,
     update,
 )
 from typing_extensions import override
@@ -972,35 +976,16 @@ class PenaltyStore:
 
     async def pending(self) -> frozenset[str]:
         """Tell which of notify, escalate, lapse and close have something to do now."""
-        now = self._clock.now()
-        asked = {
-            "notify": select(lines.c.id).where(*_notices(now)),
-            "escalate": select(incidents.c.id).where(*_late(now)),
-            "lapse": select(lines.c.id).where(*_lapsing(now)),
-            "lapse_bundled": select(incidents.c.id).where(*_lapsing_bundled(now)),
-            "close": select(incidents.c.id).where(*_finished(now)),
-        }
-        async with self._db.read() as conn:
-            found = [
-                step.removesuffix("_bundled")
-                for step, wanted in asked.items()
-                if await conn.scalar(wanted.limit(1)) is not None
-            ]
-        return frozenset(found)
+        found = await self._db.ask(_PENDING, {"now": self._clock.now()})
+        return frozenset(row.step for row in found)
 
     async def due(self, now: datetime) -> Sequence[tuple[str, datetime, Sequence[MissedCall]]]:
         """Give the open incidents whose merging time is over: id, when it was, their calls."""
-        wanted = (
-            select(incidents.c.id, incidents.c.due_at)
-            .where(incidents.c.state == IncidentState.OPEN, incidents.c.due_at <= now)
-            .order_by(incidents.c.due_at, incidents.c.id)
-            .limit(AT_ONCE)
-        )
+        found = await self._db.ask(_DUE, {"now": now})
+        if not found:
+            return ()
         async with self._db.read() as conn:
-            return [
-                (row.id, row.due_at, await _calls_of(conn, row.id))
-                for row in await conn.execute(wanted)
-            ]
+            return [(row.id, row.due_at, await _calls_of(conn, row.id)) for row in found]
 
     async def propose(self, incident: str, recovered: Mapping[str, str]) -> bool:
         """Propose the lines of an open incident, or bundle it; False when it is open no more.
@@ -1643,13 +1628,14 @@ class PenaltyStore:
 
 
 _Conditions = tuple[ColumnElement[bool], ...]
+_Now = datetime | BindParameter[datetime]
 
 
-def _notices(now: datetime) -> _Conditions:
+def _notices(now: _Now) -> _Conditions:
     return (lines.c.notice_at <= now,)
 
 
-def _late(now: datetime) -> _Conditions:
+def _late(now: _Now) -> _Conditions:
     return (
         incidents.c.state.in_(_WAITING),
         incidents.c.escalate_at <= now,
@@ -1657,15 +1643,15 @@ def _late(now: datetime) -> _Conditions:
     )
 
 
-def _lapsing(now: datetime) -> _Conditions:
+def _lapsing(now: _Now) -> _Conditions:
     return lines.c.state.in_(_UNDECIDED), lines.c.lapse_at <= now
 
 
-def _lapsing_bundled(now: datetime) -> _Conditions:
+def _lapsing_bundled(now: _Now) -> _Conditions:
     return incidents.c.state == IncidentState.BUNDLED, incidents.c.lapse_at <= now
 
 
-def _finished(now: datetime) -> _Conditions:
+def _finished(now: _Now) -> _Conditions:
     """Find incidents of which no line may still be appealed, and no notice is due."""
     open_ = lines.c.final_at.is_(None) | (lines.c.final_at > now)
     unfinished = (
@@ -1680,6 +1666,30 @@ def _finished(now: datetime) -> _Conditions:
         .exists()
     )
     return incidents.c.state == IncidentState.DECIDED, ~unfinished
+
+
+def _step(name: str, key: ColumnElement[str], conditions: _Conditions) -> Select[tuple[str]]:
+    """Ask whether a step has something to do: its name, or nothing."""
+    return select(literal_column(f"'{name}'").label("step")).where(
+        select(key).where(*conditions).exists()
+    )
+
+
+_AT: Final[BindParameter[datetime]] = bindparam("now", type_=Instant)
+_STEPS: Final = (
+    _step("notify", lines.c.id, _notices(_AT)),
+    _step("escalate", incidents.c.id, _late(_AT)),
+    _step("lapse", lines.c.id, _lapsing(_AT)),
+    _step("lapse", incidents.c.id, _lapsing_bundled(_AT)),
+    _step("close", incidents.c.id, _finished(_AT)),
+)
+_PENDING: Final = union_all(*_STEPS)
+_DUE: Final = (
+    select(incidents.c.id, incidents.c.due_at)
+    .where(incidents.c.state == IncidentState.OPEN, incidents.c.due_at <= _AT)
+    .order_by(incidents.c.due_at, incidents.c.id)
+    .limit(AT_ONCE)
+)
 
 
 def _no_incident() -> Refused:

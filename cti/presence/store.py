@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cti.db import together
 from cti.db.engine import Database
-from cti.db.schema import Connection, Instant, metadata
+from cti.db.schema import Instant, metadata
 from cti.log import clean
 from cti.presence.phones import Change, Entry
 from cti.presence.states import AgentState, Interval, Source
@@ -63,19 +63,19 @@ class PresenceStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def keep(self, conn: Connection, changes: Iterable[Change]) -> None:
-        """Store changes, in their order, in the transaction of `conn`.
+    async def keep(self, changes: Iterable[Change]) -> None:
+        """Store changes, in their order, in one transaction.
 
         The same changes may be kept again; that changes nothing.
         """
-        begin = _BEGIN[conn.dialect.name]
+        begin = _BEGIN[self._db.dialect]
         steps = list[together.Step]()
         for change in changes:
             new = change.entry.id if change.entry else ""
             steps.append((_END, [{"who": change.person, "at": change.at, "new": new}]))
             if change.entry:
                 steps.append((begin, [_row(change.entry)]))
-        await together.run(conn, steps)
+        await self._db.run(steps)
 
     async def open(self) -> list[Entry]:
         """Give everybody's open interval."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticSerializationError, to_json
 
 Instant = Annotated[
     str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$", description="UTC.")
@@ -326,8 +327,11 @@ class ReadinessLine(Shape):
 
 def encode(value: Mapping[str, Any]) -> bytes:
     """Write a value as JSON. A broken character in outside text becomes `?`, never a fault."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode("utf-8", "replace")
 
 
 def stamp(at: datetime) -> str:
@@ -342,3 +346,40 @@ def gone(call: str) -> dict[str, Any]:
     card |= {"cycle_ms": 3000, "standard": 3, "apologise_from": 5, "approximate": True}
     card |= {"customers": [], "contacts": []}
     return card
+
+
+class Happened(Shape):
+    """What happened to a customer, who is named by one of three; told again it is changed."""
+
+    external_id: str | None = None
+    customer: str | None = None
+    phone: str | None = None
+    kind: str
+    day: Annotated[str, Field(description="As 2025-03-07.")]
+    time: Annotated[str | None, Field(description="As 09:30, by the customer's clock.")] = None
+    ref: Annotated[str | None, Field(description="Its number in the house's records.")] = None
+    amount: Annotated[str | None, Field(description="As 1280.50.")] = None
+    department: str | None = None
+    cancelled: bool | None = None
+
+
+class Events(Shape):
+    """What a program of the house tells of customers."""
+
+    events: Annotated[list[Happened], Field(min_length=1, max_length=500)]
+
+
+class BrokenEvent(Shape):
+    """An event that was not kept: its place in what was sent, from 0, and every reason."""
+
+    place: Count
+    reasons: list[str]
+
+
+class EventsTaken(Shape):
+    """What became of events."""
+
+    added: Count
+    changed: Count
+    same: Count
+    broken: list[BrokenEvent]

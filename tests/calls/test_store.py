@@ -71,8 +71,7 @@ def batch(*records: CallRecord | Keeping, **facts: Any) -> Batch:
 
 async def keep(db: Database, *batches: Batch) -> Told:
     """Store batches in one transaction."""
-    async with db.write() as conn:
-        return await CallStore(db).keep(conn, batches)
+    return await CallStore(db).keep(batches)
 
 
 async def rows(db: Database, table: Table) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.db import migrate
 from cti.db.engine import Database
@@ -30,12 +29,12 @@ class Desk:
     """A writer with everything that it said."""
 
     def __init__(self, db: Database, **options: Any) -> None:
+        self._db = db
         self.tries: list[int] = []
         self.results: list[list[int]] = []
         self.said: list[str] = []
         self.refused: list[Sequence[Item]] = []
         self.writer: Writer[Item, list[int]] = Writer(
-            db,
             self._apply,
             after=self.results.append,
             on_trouble=lambda fault: self.said.append(fault.code),
@@ -44,9 +43,10 @@ class Desk:
             **{"back_off": QUICK, **options},
         )
 
-    async def _apply(self, connection: AsyncConnection, items: list[Item]) -> list[int]:
+    async def _apply(self, items: list[Item]) -> list[int]:
         self.tries.append(len(items))
-        return await scratch.keep(connection, items)
+        await self._db.run([scratch.step(self._db.dialect, items)])
+        return [key for key, _said in items]
 
     @property
     def stored(self) -> list[int]:

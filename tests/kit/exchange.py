@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Table, select
 from sqlalchemy.exc import DataError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
 from cti.app import Callers, Kept
@@ -271,7 +270,6 @@ class Exchange:
         self.fail: StoreUnavailable | None = None
         self.refuse: Callable[[Item], bool] = lambda _item: False
         self.writer: Writer[Item, tuple[list[Turn], Told]] = Writer(
-            db,
             self._apply,
             after=self._after,
             on_trouble=lambda _fault: self._show(self.writer.pending()),
@@ -301,16 +299,15 @@ class Exchange:
             desk=self.desk,
             look_up=look_up or Callers(self.customers, self.calls, tasks),
             clock=clock,
+            settle=0.0,
         )
 
-    async def _apply(
-        self, connection: AsyncConnection, items: list[Item]
-    ) -> tuple[list[Turn], Told]:
+    async def _apply(self, items: list[Item]) -> tuple[list[Turn], Told]:
         if self.fail is not None:
             raise self.fail
         if any(map(self.refuse, items)):
             raise DataError("a value that no table bears", {}, ValueError("x"))
-        told = await self.calls.keep(connection, [batch for batch, _ in items])
+        told = await self.calls.keep([batch for batch, _ in items])
         return [turn for _, turn in items], told
 
     def _after(self, stored: tuple[list[Turn], Told]) -> None:

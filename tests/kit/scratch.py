@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import cache
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, select, text
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import UpdateBase
 
 from cti.db.engine import Database
+from cti.db.together import Step
 
 notes = Table(
     "scratch_notes",
@@ -37,12 +40,20 @@ async def make(db: Database) -> None:
 
 async def keep(connection: AsyncConnection, items: list[tuple[int, str | None]]) -> list[int]:
     """Write items, and bear the same ones again; give their ids."""
-    made = (
-        postgres_insert(notes) if connection.dialect.name == "postgresql" else sqlite_insert(notes)
-    )
-    same = made.on_conflict_do_update(index_elements=["id"], set_={"said": made.excluded.said})
-    await connection.execute(same, [{"id": key, "said": said} for key, said in items])
+    statement, rows = step(connection.dialect.name, items)
+    await connection.execute(statement, rows)
     return [key for key, _said in items]
+
+
+def step(dialect: str, items: list[tuple[int, str | None]]) -> Step:
+    """Give the same as a step of `Database.run`."""
+    return _same(dialect), [{"id": key, "said": said} for key, said in items]
+
+
+@cache
+def _same(dialect: str) -> UpdateBase:
+    made = postgres_insert(notes) if dialect == "postgresql" else sqlite_insert(notes)
+    return made.on_conflict_do_update(index_elements=["id"], set_={"said": made.excluded.said})
 
 
 async def kept(db: Database) -> dict[int, str]:

@@ -40,8 +40,7 @@ def day_of(person: str, *states: str, every: float = 10) -> list[Change]:
 
 
 async def keep(db: Database, changes: Sequence[Change]) -> None:
-    async with db.write() as conn:
-        await PresenceStore(db).keep(conn, changes)
+    await PresenceStore(db).keep(changes)
 
 
 def told(intervals: Sequence[Interval]) -> list[tuple[str, float, float | None]]:
