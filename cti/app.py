@@ -100,8 +100,10 @@ class Callers:
 
     async def _find(self, normal: str, call: str) -> Found:
         try:
-            customers = await self._customers.find(normal)
-            return Found(customers=customers, contacts=await self._calls.contacts(normal, call))
+            customers, contacts = await asyncio.gather(
+                self._customers.find(normal), self._calls.contacts(normal, call)
+            )
+            return Found(customers=customers, contacts=contacts)
         except CtiError as fault:
             log.warning("customer_lookup_failed", call=call, why=str(fault))
             return Found()
