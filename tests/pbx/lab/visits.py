@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from tests.pbx.lab.truth import CHANNEL, EXTEN, LINKEDID, TYPE
 
 CLOCK: Final = SystemClock()
 AGENTS: Final = ("6001", "6002", "6003", "6004")
+ALL_AGENTS: Final = tuple(str(number) for number in range(6001, 6010))
 TAKES: Final = "answer,0,60"
 """An agent's phone picks up at once, and stays until the customer hangs up."""
 MANNERS: Final[dict[str, Outcome | None]] = {
@@ -180,11 +181,15 @@ class Round:
             while await self.store.open_tries():  # noqa: ASYNC110  a row tells nobody
                 await asyncio.sleep(0.1)
 
-    async def frees(self, phone: str) -> None:
-        """Let somebody finish what he was about, if the attempt at it is over."""
+    async def frees(self, phone: str) -> bool:
+        """Let somebody finish what he was about, if the attempt at it is over; tell whether."""
+        free = True
         for visit in await self.store.held(self.house.staff[phone].id):
             if visit.state == State.WRAP_UP:
                 await self.wraps_up(visit)
+            else:
+                free = False
+        return free
 
     async def wraps_up(self, visit: Visit) -> None:
         """Let the agent say that the customer was reached."""
@@ -210,7 +215,7 @@ async def visiting(
     async with opened(pair, data, rules=rules(data, **more), url=url) as house:
         await house.daemon.start()
         await house.daemon.says("pbx_resynced")
-        await lab.behave_all(**{f"p{phone}": TAKES for phone in AGENTS})
+        await lab.behave_all(**{f"p{phone}": TAKES for phone in ALL_AGENTS})
         yield Round(lab, house)
 
 
@@ -303,11 +308,11 @@ class Chaos:
         """Kill so often; then let all be settled."""
         daemon = self.played.house.daemon
         while self.done < self.kills:
-            for phone in AGENTS:
+            began = CLOCK.now()
+            for phone in await self._free():
                 await self.played.owe(self.dice.choice(tuple(MANNERS)))
-                await self.played.frees(phone)
                 await self.played.dials(phone)
-            await self._begun()
+            await self._begun(began)
             await asyncio.sleep(self.dice.choice((0.0, 0.002, 0.01, 0.05, 0.2, 0.6, 1.5)))
             await daemon.kill()
             self.done += 1
@@ -315,9 +320,21 @@ class Chaos:
         await daemon.says("pbx_resynced")
         await self.played.all_settled(within=180)
 
-    async def _begun(self) -> None:
-        """Wait until an attempt is written down."""
-        store = DialStore(self.played.house.db)
+    async def _free(self) -> list[str]:
+        """Wait until somebody is free; give two at the most, by chance.
+
+        Whose attempt was cut by the last kill is not, until it is known what became of it.
+        """
+        async with asyncio.timeout(120):
+            while True:
+                free = [phone for phone in ALL_AGENTS if await self.played.frees(phone)]
+                if free:
+                    return self.dice.sample(free, min(2, len(free)))
+                await asyncio.sleep(0.1)
+
+    async def _begun(self, since: datetime) -> None:
+        """Wait until an attempt of this life is written down."""
+        store = self.played.store
         async with asyncio.timeout(60):
-            while not await store.open():  # noqa: ASYNC110  a row tells nobody
+            while not any(one.began_at >= since for one in await store.open_tries()):
                 await asyncio.sleep(0.002)
