@@ -336,5 +336,5 @@ class Chaos:
         """Wait until an attempt of this life is written down."""
         store = self.played.store
         async with asyncio.timeout(60):
-            while not any(one.began_at >= since for one in await store.open_tries()):
+            while not any(one.began_at >= since for one in await store.open_tries()):  # noqa: ASYNC110  a row tells nobody
                 await asyncio.sleep(0.002)
