@@ -101,7 +101,7 @@ class Planned:
     def lines(self) -> list[str]:
         """Say it for people."""
         told = [
-            f"{self.owed} visits are new, {self.moved} moved, {self.cancelled} cancelled, "
+            f"visits: {self.owed} new, {self.moved} moved, {self.cancelled} cancelled, "
             f"{self.given} given to somebody, {self.late} too late"
         ]
         return [*told, *([f"days: {', '.join(self.days)}"] if self.days else [])]
