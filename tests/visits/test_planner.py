@@ -157,7 +157,7 @@ async def test_a_dry_run_counts_and_keeps_nothing(plan: Plan) -> None:
 
     dry = await plan.planner().once(dry=True)
 
-    assert dry.lines()[0].startswith("2 visits are new")
+    assert dry.lines()[0].startswith("visits: 2 new,")
     assert await plan.all() == []
     assert (await plan.planner().once()).owed == 2
 
