@@ -1,7 +1,7 @@
 """The daemon: builds every room, wires, runs and stops them. The only file that knows all."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from cti import house_file
 from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
-from cti.calls.desk import KEPT, Desk, Found, Turn
+from cti.calls.desk import KEPT, Desk, Found, Recorded, Turn
 from cti.calls.store import Batch, CallStore, Told
 from cti.calls.switchboard import Item, Switchboard
 from cti.clock import Clock, SystemClock
@@ -91,9 +91,15 @@ class Callers:
     """Looks up who calls, while the change is on its way to the disk."""
 
     def __init__(
-        self, customers: CustomerStore, calls: CallStore, tasks: asyncio.TaskGroup
+        self,
+        customers: CustomerStore,
+        calls: CallStore,
+        tasks: asyncio.TaskGroup,
+        recorded: Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Recorded]]]]
+        | None = None,
     ) -> None:
         self._customers, self._calls, self._tasks = customers, calls, tasks
+        self._recorded = recorded
 
     def __call__(self, number: Number, call: str) -> asyncio.Future[Found]:
         """Begin to look up a number for a call."""
@@ -101,8 +107,11 @@ class Callers:
 
     async def _find(self, normal: str, call: str) -> Found:
         try:
-            customers = await self._customers.find(normal)
-            return Found(customers=customers, contacts=await self._calls.contacts(normal, call))
+            customers, contacts = await asyncio.gather(
+                self._customers.find(normal), self._calls.contacts(normal, call)
+            )
+            recorded = await self._recorded([c.call for c in contacts]) if self._recorded else {}
+            return Found(customers=customers, contacts=contacts, recorded=recorded)
         except CtiError as fault:
             log.warning("customer_lookup_failed", call=call, why=str(fault))
             return Found()
@@ -243,6 +252,7 @@ class App:
             clock=self.clock,
             house=self.house,
             away=lambda *asked: self.office.duty.away(*asked),
+            recordings=lambda: self.office.recordings_alarm(),
         )
         self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
@@ -303,7 +313,7 @@ class App:
             act=act,
             pen=self.writer,
             desk=self.desk,
-            look_up=Callers(self.customers, self.calls, tasks),
+            look_up=Callers(self.customers, self.calls, tasks, self.office.recorded),
             clock=self.clock,
             follower=self.watch,
         )

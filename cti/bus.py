@@ -89,13 +89,13 @@ class Mailbox:
         Empty after `within` seconds of silence, and when the mailbox is `closed`.
         """
         if not self._letters and self.closed is None:
-            self._waiting = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            silence = loop.call_later(within, self._wake)
             try:
-                async with asyncio.timeout(within):
-                    await self._waiting
-            except TimeoutError:
-                pass
+                await self._waiting
             finally:
+                silence.cancel()
                 self._waiting = None
         letters = list(self._letters.values())
         self._letters.clear()

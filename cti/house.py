@@ -333,6 +333,19 @@ class RecordingRules:
     """Whether agents hear the recordings of their own calls (requirement 22.4)."""
     download: tuple[str, ...] = ("manager", "owner")
     """The roles that may take a recording away as a file."""
+    pause_by: tuple[str, ...] = ()
+    """The roles that may pause a recording, as while a card number is told; agents their own."""
+    pause_longest: timedelta = timedelta(minutes=5)
+    """After so long a recording goes on by itself."""
+    one_touch: str = ""
+    """What a phone dials in a call to begin and end a recording; empty: the PBX does not offer."""
+    opus: bool = False
+    """Whether what is kept is made smaller."""
+    opus_after: timedelta = timedelta(days=1)
+    original_kept: timedelta = timedelta(days=30)
+    """So long what the PBX wrote stays beside what was made of it."""
+    announcing_lines: tuple[str, ...] = ()
+    """Lines on which the caller is told of the recording before the PBX has the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

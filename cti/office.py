@@ -12,7 +12,7 @@ from cti.callbacks.desk import CallbackDesk
 from cti.callbacks.routes import CallbackPages
 from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
-from cti.calls.desk import Desk
+from cti.calls.desk import Desk, Recorded
 from cti.calls.phones import Standing
 from cti.calls.store import CallStore, Contact
 from cti.clock import Clock
@@ -28,7 +28,7 @@ from cti.duty.rules import DutySet
 from cti.duty.store import DutyStore
 from cti.house import House
 from cti.lines.desk import LineDesk
-from cti.lines.routes import LineRoom
+from cti.lines.routes import LineRoom, RoomLeft
 from cti.lines.store import LineStore
 from cti.machines.store import MachineStore
 from cti.penalties.desk import Asked, PenaltyDesk
@@ -52,17 +52,23 @@ from cti.settings import Settings
 from cti.visits.calling import VisitCalls, wishes_of
 from cti.visits.desk import VisitDesk
 from cti.visits.lists import VisitLists
+from cti.visits.planner import Asked as PlanAsked
+from cti.visits.planner import Planner
 from cti.visits.record import Wishes
 from cti.visits.routes import VisitPages
 from cti.visits.store import PlanStore, VisitStore
-from cti.web.rooms import Room
+from cti.web.rooms import Room as WebRoom
 from recordings import wave
 from recordings.collector import Figures
+from recordings.control import Control
+from recordings.converter import Converter
 from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
 from recordings.lists import ListRoom
+from recordings.live import LiveRoom
 from recordings.record import State as RecordingState
 from recordings.routes import Players, RecordingRoom
+from recordings.rules import Room
 from recordings.setup import collector_of, keeping_of
 from recordings.storage import Storage
 from recordings.store import RecordingStore
@@ -237,6 +243,20 @@ class Office:
             clock=clock,
             waiting=desk.waiting,
         )
+        self.planner = Planner(
+            PlanAsked(
+                db=db,
+                customers=customers,
+                events=self.events,
+                visits=self.visits,
+                plans=self.plans,
+                duty=self.duty,
+                penalties=self.penalties,
+            ),
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         plant = Plant(settings, desk)
         self.results = ResultStore(db)
         self.visit_calls = VisitCalls(
@@ -300,6 +320,18 @@ class Office:
             rules=lambda: house().recordings,
             clock=clock,
         )
+
+        self.control = Control(
+            self.recordings,
+            desk=desk,
+            calls=calls,
+            exchanges=self.exchanges,
+            people=lambda person: self._people().by_id(person),
+            house=lambda: house().recordings,
+            clock=clock,
+        )
+        desk.recording = self.control.line
+
         self.result_desk = ResultDesk(
             self.results,
             self.visits,
@@ -338,9 +370,18 @@ class Office:
             turn=self.collector.turn if self.collector else None,
             rooms=[self.events, self.plans],
         )
+        self.converter = Converter(
+            self.recordings,
+            sounds,
+            holds=self.keeper.holds,
+            house=lambda: house().recordings,
+            clock=clock,
+            scratch=settings.data / "incoming",
+            turn=self.collector.turn if self.collector else None,
+        )
         self._data = settings.data
 
-    def rooms(self) -> list[Room]:
+    def rooms(self) -> list[WebRoom]:
         """Give the rooms that have pages, in the order of the navigation."""
         players = Players(self.listening, self._name_of)
         return [
@@ -382,6 +423,7 @@ class Office:
             ),
             ListRoom(self.recordings, collector=self.collector, who=self._name_of),
             RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
+            LiveRoom(self.control),
             KeepingRoom(
                 self.keeper,
                 self.dossier,
@@ -414,6 +456,8 @@ class Office:
         collecting = {"recordings": self.collector.run()} if self.collector else {}
         return {
             **collecting,
+            "control": self.control.run(),
+            "converter": self.converter.run(),
             "keeper": self.keeper.run(),
             "quality": self.quality_desk.run(),
             "policy": self._policy.run(),
@@ -422,6 +466,7 @@ class Office:
             "penalties": self.penalty_desk.run(),
             "callbacks": self.callback_desk.run(),
             "visits": self.visit_calls.run(),
+            "planner": self.planner.run(),
         }
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -439,11 +484,27 @@ class Office:
         found = self._people().by_id(person)
         return found.name if found else person
 
-    def _room_left(self) -> tuple[str, Mapping[str, int]] | None:
+    def _room_left(self) -> RoomLeft | None:
         """Tell how much room recordings have; None where none are collected."""
         if self.collector is None:
             return None
-        return self.collecting.room.value, self.collecting.free
+        now = self.collecting
+        return RoomLeft(word=now.room.value, free=now.free, troubles=now.troubles)
+
+    async def recorded(self, calls: Collection[str]) -> dict[str, list[Recorded]]:
+        """Give what can be heard of some calls, by call."""
+        return {
+            call: [Recorded(id=one.id, person=one.person) for one in some if one.playable]
+            for call, some in (await self.recordings.of_calls(calls)).items()
+        }
+
+    def recordings_alarm(self) -> float | None:
+        """Say how bad it is with recordings: 0 well, 1 little room, 2 none, or no collecting."""
+        if self.collector is None:
+            return None
+        if self.collecting.room is Room.FULL or self.collecting.troubles:
+            return 2.0
+        return 1.0 if self.collecting.room is Room.LOW else 0.0
 
     async def _wishes(self, customer: str) -> Wishes:
         """Give what a customer wants; whom nobody knows any more wants no call."""

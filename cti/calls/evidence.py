@@ -2,10 +2,9 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
-
-from pydantic_core import PydanticSerializationError, to_json
 
 from cti.calls.effects import Show
 from cti.calls.facts import (
@@ -39,6 +38,7 @@ _LISTS: Final[dict[str, type[Any]]] = {
 }
 _MOMENTS: Final = (
     "first", "born", "told", "named", "numbered", "rang", "moved", "up", "took", "gone",
+    "recorded", "unrecorded",
 )  # fmt: skip
 _PLAIN: Final = (
     "id", "channel", "linked", "born_state", "number", "name", "exten", "dialled", "cause",
@@ -61,21 +61,21 @@ def dump(call: Call, boot: str) -> str:
     return _text(told | {flag: True for flag in _FLAGS if getattr(call, flag)})
 
 
-def _text(told: dict[str, Any]) -> str:
-    """Write as ASCII; what is no plain text is escaped, which takes longer."""
-    try:
-        text = to_json(told).decode()
-    except PydanticSerializationError:  # half a character
-        text = ""
-    return text if text.isascii() and text.isprintable() and text else _slow_text(told)
-
-
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else sorted(value)
+    return _micros(value) if isinstance(value, datetime) else sorted(value)
 
 
-_slow_text: Final = json.JSONEncoder(
-    ensure_ascii=True, separators=(",", ":"), default=_plain
+@lru_cache(maxsize=8192)
+def _micros(at: datetime) -> int | None:
+    """Count microseconds, once for all facts that were told at an instant."""
+    if at == NEVER:
+        return None
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+_text: Final = json.JSONEncoder(
+    ensure_ascii=True, check_circular=False, separators=(",", ":"), default=_plain
 ).encode
 
 
@@ -130,12 +130,7 @@ def _leg_back(told: dict[str, Any]) -> Leg:
     return leg
 
 
-def _moment(told: list[Any]) -> Moment:
-    """Read an instant back; older programs wrote microseconds, or nothing for none."""
-    at, seq = told
-    if isinstance(at, str):
-        at = datetime.fromisoformat(at)
-        at = None if at == NEVER else at
-    elif at is not None:
-        at = _EPOCH + at * _MICRO
+def _moment(told: list[int | None]) -> Moment:
+    micros, seq = told
+    at = None if micros is None else _EPOCH + micros * _MICRO
     return moment(at, (seq or 0) - _BEFORE)

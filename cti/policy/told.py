@@ -64,6 +64,7 @@ def tell(house: House, today: date, say: Say, word: Word) -> list[Told]:
         teller.lines(),
         teller.dialing(),
         teller.departments(),
+        teller.recordings(),
     ]
     return [part for part in parts if part.lines or part.rows]
 
@@ -508,6 +509,42 @@ class _Teller:
         rows = list(self.house.inbound.departments.items())
         lines = [] if rows else [self.say("policy.departments.all")]
         return self._part("departments", lines, ("policy.col.entry", "policy.col.department"), rows)
+
+    def recordings(self) -> Told:
+        """Which calls are recorded, who hears and pauses, and how long it is kept (REC-01, 08)."""
+        rules = self.house.recordings
+        kept = self._lasts(rules.retention)
+        lines = [self._recorded(), self.say("policy.recordings.kept", time=kept)]
+        for family, some in (
+            ("recording_purpose", rules.retention_purposes),
+            ("", rules.retention_tiers),
+        ):
+            for name, lapse in some.items():
+                key = "purpose" if family else "tier"
+                what = self.word(family, name) if family else name
+                lines.append(
+                    self.say(f"policy.recordings.{key}", what=what, time=self._lasts(lapse))
+                )
+        if rules.announce:
+            lines.append(self.say("policy.recordings.announce"))
+        lines.append(
+            self.say("policy.recordings.own" if rules.agents_listen else "policy.recordings.none")
+        )
+        for key, roles in (("download", rules.download), ("pause", rules.pause_by)):
+            if roles:
+                named = self._listed(self.word("role", one) for one in roles)
+                longest = self._lasts(rules.pause_longest)
+                lines.append(self.say(f"policy.recordings.{key}", roles=named, time=longest))
+        if rules.opus:
+            lines.append(self.say("policy.recordings.opus", time=self._lasts(rules.original_kept)))
+        return self._part("recordings", lines)
+
+    def _recorded(self) -> str:
+        rules = self.house.recordings
+        if not rules.required or not rules.directions:
+            return self.say("policy.recordings.not_required")
+        which = self._listed(self.word("recording_purpose", one) for one in rules.directions)
+        return self.say("policy.recordings.required", which=which)
 
     # -- pieces
 

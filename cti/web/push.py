@@ -38,6 +38,8 @@ from cti.web.site import Site
 log = structlog.get_logger(__name__)
 
 PROTOCOL: Final = "cti.v1"
+_AT_ONCE: Final = 16_384
+"""So many bytes are written without waiting to whoever has read all that came before."""
 MAX_MESSAGE: Final = 4096  # bytes: a client has nothing longer to say than hello
 
 # Close codes. What a client does about each stands in static/channel.js.
@@ -125,7 +127,10 @@ class Line:
     async def write(self, text: bytes) -> None:
         """Send one message. Raises `Goodbye` if the client does not read, or is gone."""
         try:
-            async with asyncio.timeout(self._pace.send_within):
+            if self._unread() or len(text) > _AT_ONCE:
+                async with asyncio.timeout(self._pace.send_within):
+                    await self.socket.send_frame(text, WSMsgType.TEXT)
+            else:  # nothing to wait for
                 await self.socket.send_frame(text, WSMsgType.TEXT)
         except TimeoutError:
             raise Goodbye(TOO_SLOW) from None

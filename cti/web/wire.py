@@ -62,6 +62,27 @@ class ContactLine(Shape):
     rings: int | None
     agent: str | None
     talk_ms: int | None
+    recording: str | None = Field(description="One that this person may hear.")
+
+
+Doing = Literal["pause", "resume", "start", "stop", "refuse", "agree"]
+"""What one may do about a recording."""
+
+
+class RecordingLine(Shape):
+    """How a call is recorded now, and what this person may do about it.
+
+    `told` is how the customer was told of it. While it is paused: since when, why, by whom, and
+    when it goes on by itself.
+    """
+
+    state: Literal["on", "paused", "off"]
+    told: Literal["pbx", "line", "no", "need_not"]
+    since: Instant | None
+    until: Instant | None
+    why: Literal["asked", "refused"] | None
+    by: str | None
+    may: list[Doing]
 
 
 class Card(Shape):
@@ -104,6 +125,7 @@ class Card(Shape):
     customers: list[CustomerLine]
     chosen: str | None
     contacts: list[ContactLine]
+    recording: RecordingLine | None
 
 
 class BoardCall(Shape):
@@ -120,6 +142,7 @@ class BoardCall(Shape):
     rang_at: Instant | None
     agents: list[str]
     direction: Direction
+    recording: RecordingLine | None
 
 
 class BoardAgent(Shape):
@@ -171,7 +194,7 @@ class WallAgent(Shape):
 class WallAlarm(Shape):
     """A figure beyond its limit, and since when."""
 
-    key: Literal["longest_wait", "waiting", "service_level"]
+    key: Literal["longest_wait", "waiting", "service_level", "recordings"]
     level: Literal["warning", "critical"]
     since: Instant | None
 
@@ -197,6 +220,7 @@ class Board(Shape):
     cycle_ms: Annotated[int, Field(gt=0)]
     standard: int
     apologise_from: int
+    pause_by: list[str] = Field(description="The roles that may pause a recording.")
 
 
 class Message(Shape):
@@ -269,6 +293,12 @@ class Choice(Shape):
     """Which of the customers found is calling; null takes the choice back."""
 
     customer: Annotated[str, Field(max_length=100)] | None
+
+
+class RecordingDeed(Shape):
+    """What is to be done about the recording of a call."""
+
+    do: Doing
 
 
 class Me(Shape):

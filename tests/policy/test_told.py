@@ -190,3 +190,31 @@ def test_attempts_records_and_the_quota_are_told() -> None:
     assert told(read(), "visit_record", "zh-Hant").lines[0] == (
         "記錄須填寫完整：滿意度、意見與建議、結果。"
     )
+
+
+def test_what_is_recorded_and_who_hears_it_is_told() -> None:
+    house = read(
+        '[recordings]\nretention_purposes = { voicemail = "90d" }\n'
+        'pause_by = ["agent"]\npause_longest = "2m"\nopus = true\n'
+    )
+
+    assert told(house, "recordings").lines == [
+        "These calls are recorded: incoming calls, outgoing calls. "
+        "One without a recording is reported.",
+        "A recording is kept for 365 days.",
+        "Kept otherwise: voicemail, for 90 days.",
+        "The caller is told that he is recorded; when he refuses, the agent notes it and nothing "
+        "more is recorded.",
+        "Agents may hear the recordings of their own calls.",
+        "As a file they may be taken away by: manager, owner.",
+        "A live recording may be paused by: agent, for 2 minutes at most.",
+        "Recordings are made smaller for storage; what the telephone system wrote is kept for "
+        "another 30 days.",
+    ]
+
+
+def test_a_house_that_records_nothing_says_so() -> None:
+    house = read("[recordings]\nrequired = false\nannounce = false\nagents_listen = false\n")
+
+    assert "No call has to be recorded." == told(house, "recordings", "en").lines[0]
+    assert "客服专员不可收听录音。" in told(house, "recordings", "zh-Hans").lines

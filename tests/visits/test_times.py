@@ -6,7 +6,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cti.calendar import Calendar
@@ -187,6 +187,7 @@ def test_his_time_is_cut_where_the_day_or_its_part_changes() -> None:
     ] == found
 
 
+@settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     change=st.integers(0, 1),
@@ -214,6 +215,7 @@ def test_no_night_in_which_clocks_are_set_wakes_him(
     )
 
 
+@settings(deadline=None)
 @given(zone=st.sampled_from(ZONES), change=st.integers(0, 1), hours=st.integers(-30, 30))
 def test_his_time_is_that_of_a_house_in_his_zone_and_its_pieces_lose_none_of_it(
     zone: str, change: int, hours: int
