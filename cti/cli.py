@@ -832,6 +832,7 @@ def _dossier(settings: "Settings", db: "Database") -> _Dossier:
     from cti.penalties.store import PenaltyStore
     from cti.people.rules import Directory
     from cti.quality.store import QualityStore
+    from cti.results.store import ResultStore
     from cti.visits.store import PlanStore
     from recordings.setup import keeping_of, storage_of
 
@@ -847,7 +848,7 @@ def _dossier(settings: "Settings", db: "Database") -> _Dossier:
         quality=QualityStore(db),
         house=lambda: rules,
         clock=clock,
-        rooms=[EventStore(db), PlanStore(db)],
+        rooms=[EventStore(db), PlanStore(db), ResultStore(db)],
     )
     return _Dossier(dossier, keeper, customers)
 

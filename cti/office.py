@@ -5,7 +5,7 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
@@ -21,6 +21,7 @@ from cti.customers.routes import CustomerRoom
 from cti.customers.rules import Customer, normal
 from cti.customers.store import CustomerStore, EventStore
 from cti.db.engine import Database
+from cti.db.schema import Connection, new_id
 from cti.dials.dialer import Dialer, Exchange
 from cti.dials.store import DialStore
 from cti.duty.routes import DutyPages
@@ -46,12 +47,14 @@ from cti.quality.routes import QualityRoom
 from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
 from cti.results.desk import ResultDesk, WorkBook
+from cti.results.record import WorkItem, WorkKind
 from cti.results.routes import ResultPages
 from cti.results.store import ResultStore
 from cti.settings import Settings
 from cti.visits.calling import VisitCalls, wishes_of
 from cti.visits.desk import VisitDesk
 from cti.visits.lists import VisitLists
+from cti.visits.owed import Reminding
 from cti.visits.planner import Asked as PlanAsked
 from cti.visits.planner import Planner
 from cti.visits.record import Wishes
@@ -243,6 +246,7 @@ class Office:
             clock=clock,
             waiting=desk.waiting,
         )
+        self.results = ResultStore(db)
         self.planner = Planner(
             PlanAsked(
                 db=db,
@@ -252,13 +256,14 @@ class Office:
                 plans=self.plans,
                 duty=self.duty,
                 penalties=self.penalties,
+                remind=self._remind,
+                effective=self.results.effective_ones,
             ),
             house=house,
             people=self._people,
             clock=clock,
         )
         plant = Plant(settings, desk)
-        self.results = ResultStore(db)
         self.visit_calls = VisitCalls(
             db,
             self.visits,
@@ -368,7 +373,7 @@ class Office:
             house=house,
             clock=clock,
             turn=self.collector.turn if self.collector else None,
-            rooms=[self.events, self.plans],
+            rooms=[self.events, self.plans, self.results],
         )
         self.converter = Converter(
             self.recordings,
@@ -472,6 +477,35 @@ class Office:
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start all of it."""
         return [tasks.create_task(work, name=name) for name, work in self.work().items()]
+
+    async def _remind(self, conn: Connection, some: Sequence[Reminding], now: datetime) -> int:
+        """Keep what a plan reminds of as work for people, but for days that are over."""
+        zone = self._house().zone
+        ends = {
+            one.day: datetime.combine(one.day + timedelta(days=1), time(), zone) for one in some
+        }
+        items = [
+            WorkItem(
+                id=new_id(now),
+                kind=WorkKind.REMINDER,
+                origin=one.origin,
+                visit=None,
+                customer=one.customer,
+                department="",
+                owner=None,
+                channel="",
+                text=f"{one.reminder} · {one.to}",
+                due_at=ends[one.day],
+                opened_at=now,
+                done_by=None,
+                done_at=None,
+                note="",
+            )
+            for one in some
+            if ends[one.day] > now
+        ]
+        await self.results.open_work(conn, items)
+        return len(items)
 
     def _people(self) -> Directory:
         return self._desk.directory

@@ -325,6 +325,18 @@ class ResultStore:
             )
         return int(found or 0)
 
+    async def effective_ones(
+        self, since: datetime, until: datetime
+    ) -> list[tuple[str, str, datetime]]:
+        """Give (agent, customer, when) of each effective visit of a time."""
+        wanted = (
+            select(records.c.agent, records.c.customer, records.c.at)
+            .where(records.c.effective.is_(True), records.c.at >= since, records.c.at < until)
+            .order_by(records.c.at)
+        )
+        async with self.db.read() as conn:
+            return [tuple(row) for row in await conn.execute(wanted)]
+
     async def sum_of(
         self,
         *,
@@ -525,11 +537,28 @@ class ResultStore:
 
     # -- forgetting
 
-    async def forget(self, conn: Connection, customer: str) -> None:
+    async def tell(self, customer: str) -> Mapping[str, Any]:
+        """Give the records of a customer's visits, what he said, and the work that it left."""
+        async with self.db.read() as conn:
+            return {
+                f"{name}.json": [
+                    dict(row._mapping)
+                    for row in await conn.execute(select(table).where(table.c.customer == customer))
+                ]
+                for name, table in (
+                    ("records", records),
+                    ("opinions", opinions),
+                    ("promises", promises),
+                    ("work", work),
+                )
+            }
+
+    async def forget(self, conn: Connection, customer: str, now: datetime | None = None) -> None:
         """Let what visits brought forget a customer, in the transaction of `conn`.
 
         Figures stay; what he said, and what was said to him, goes.
         """
+        del now  # figures keep their own times
         for table, values in (
             (records, {"answers": {}, "note": "", "place": "", "gap": "", "signed_note": ""}),
             (opinions, {"text": "", "answer": ""}),

@@ -61,6 +61,8 @@ PROGRAM: Final = "cti"
 _DAY: Final = timedelta(days=1)
 _AWAY: Final = (DutyState.EXCUSED, DutyState.ABSENT)
 
+Effective = Callable[[datetime, datetime], Awaitable[Sequence[tuple[str, str, datetime]]]]
+"""Gives (agent, customer, when) of each effective visit of a time."""
 Remind = Callable[[Connection, Sequence[Reminding], datetime], Awaitable[int]]
 """Keeps work for others; what has its origin already is left as it is."""
 
@@ -117,6 +119,8 @@ class Asked:
     duty: Roster
     penalties: Penalties | None = None
     remind: Remind | None = None
+    effective: Effective | None = None
+    """Without it every visit that was made counts as effective."""
 
 
 class Planner:
@@ -175,23 +179,32 @@ class Planner:
         quota, zone = house.visits.quota, house.zone
         ended = (month + timedelta(days=31)).replace(day=1)
         began, until = (datetime.combine(day, time(), zone) for day in (month, ended))
-        made = await self._asked.plans.made(began, until)
+        made = await self._made(began, until)
         customers = await self._asked.customers.some({one.customer for one in made})
         roster = await self._asked.duty.roster(began, until)
         agents = [one for one in self._people().people.values() if _is_agent(one)]
         worked = {one.person for one in roster} or {one.id for one in agents}
+        counted = [
+            one
+            for one in made
+            if one.customer in customers
+            and _is_counted(customers[one.customer], quota.population, month)
+        ]
         return of_month(
-            [
-                Made(person=one.ended_by, customer=one.customer, at=one.ended_at)
-                for one in made
-                if one.ended_by and one.ended_at and one.customer in customers
-                if _is_counted(customers[one.customer], quota.population, month)
-            ],
-            month,
-            quota.per_month,
-            [one.id for one in agents if one.id in worked],
-            zone,
+            counted, month, quota.per_month, [one.id for one in agents if one.id in worked], zone
         )
+
+    async def _made(self, began: datetime, until: datetime) -> list[Made]:
+        if self._asked.effective is None:
+            return [
+                Made(person=one.ended_by, customer=one.customer, at=one.ended_at)
+                for one in await self._asked.plans.made(began, until)
+                if one.ended_by and one.ended_at
+            ]
+        return [
+            Made(person=person, customer=customer, at=at)
+            for person, customer, at in await self._asked.effective(began, until)
+        ]
 
     async def count(self) -> int:
         """Propose what the last month lacks, from its day of counting on; give how many lines.
