@@ -41,6 +41,7 @@ app = App(
 house = app.command(App(name="house", help="The house's rules."))
 user = app.command(App(name="user", help="People who work for the house."))
 customers = app.command(App(name="customers", help="Customers of the house."))
+visits = app.command(App(name="visits", help="Return visits."))
 token = app.command(App(name="token", help="Programs of the house that may tell events."))
 audit = app.command(App(name="audit", help="The log of decisions."))
 recordings = app.command(App(name="recordings", help="What calls left to be heard."))
@@ -632,6 +633,48 @@ def customers_erase(id: str, /, *, reason: str, config: Config = None) -> None:
                 _say(["the running cti removes the files within a minute"])
 
     asyncio.run(erase())
+
+
+@visits.command(name="plan")
+def visits_plan(
+    *, dry_run: Annotated[bool, Parameter(negative="")] = False, config: Config = None
+) -> None:
+    """Plan the return visits that are owed now, as the daemon does every few minutes.
+
+    Planned twice, nothing is doubled.
+
+    Parameters
+    ----------
+    dry_run
+        Only say how many visits are owed that are not known yet.
+    """
+    settings = _settings(config)
+    rules = _house(settings)
+
+    async def plan() -> None:
+        from cti.clock import SystemClock
+        from cti.customers.store import CustomerStore, EventStore
+        from cti.duty.store import DutyStore
+        from cti.people.rules import Directory
+        from cti.people.store import PeopleStore
+        from cti.visits.planner import Asked, Planner
+        from cti.visits.store import PlanStore, VisitStore
+
+        clock = SystemClock()
+        async with _database(settings) as db:
+            people = Directory(await PeopleStore(db).list())
+            asked = Asked(
+                db=db,
+                customers=CustomerStore(db, clock),
+                events=EventStore(db),
+                visits=VisitStore(db),
+                plans=PlanStore(db),
+                duty=DutyStore(db, clock, house=lambda: rules, people=lambda: people),
+            )
+            planner = Planner(asked, house=lambda: rules, people=lambda: people, clock=clock)
+            _say((await planner.once(dry=dry_run)).lines())
+
+    asyncio.run(plan())
 
 
 @token.command(name="add")

@@ -52,6 +52,8 @@ from cti.settings import Settings
 from cti.visits.calling import VisitCalls, wishes_of
 from cti.visits.desk import VisitDesk
 from cti.visits.lists import VisitLists
+from cti.visits.planner import Asked as PlanAsked
+from cti.visits.planner import Planner
 from cti.visits.record import Wishes
 from cti.visits.routes import VisitPages
 from cti.visits.store import PlanStore, VisitStore
@@ -240,6 +242,20 @@ class Office:
             house=house,
             clock=clock,
             waiting=desk.waiting,
+        )
+        self.planner = Planner(
+            PlanAsked(
+                db=db,
+                customers=customers,
+                events=self.events,
+                visits=self.visits,
+                plans=self.plans,
+                duty=self.duty,
+                penalties=self.penalties,
+            ),
+            house=house,
+            people=self._people,
+            clock=clock,
         )
         plant = Plant(settings, desk)
         self.results = ResultStore(db)
@@ -450,6 +466,7 @@ class Office:
             "penalties": self.penalty_desk.run(),
             "callbacks": self.callback_desk.run(),
             "visits": self.visit_calls.run(),
+            "planner": self.planner.run(),
         }
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:

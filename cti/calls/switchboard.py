@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 2_000
 """So many frames become one batch at the most, or a read's worth more."""
-GATHER: Final = 0.002
+GATHER: Final = 0.001
 """Seconds in which frames gather: what a PBX says of one moment comes in a burst."""
 SETTLE: Final = 0.05
 """Seconds in which changes gather that no ringing phone waits for."""

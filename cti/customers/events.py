@@ -41,7 +41,7 @@ class EventEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event as it is kept. `moved` counts how often its day was changed."""
+    """An event as it is kept. `moved` counts how often its day was changed, `rev` all changes."""
 
     id: str
     customer: str
@@ -53,6 +53,7 @@ class Event:
     department: str = ""
     cancelled: bool = False
     moved: int = 0
+    rev: int = 1
 
 
 Fault = tuple[str, str]

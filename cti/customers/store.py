@@ -134,6 +134,7 @@ customer_events: Final = Table(
     Column("department", String(DEPARTMENT_LIMIT), nullable=False),
     Column("cancelled", Boolean, nullable=False),
     Column("moved", Integer, nullable=False),
+    Column("rev", Integer, nullable=False),
     Column("stale", Boolean, nullable=False),
     Column("source", String(16), nullable=False),
     Column("who", String(64), nullable=False),
@@ -450,6 +451,13 @@ class CustomerStore:
                 await connection.execute(insert(phones), _phone_rows(customer, entry))
 
 
+_SEEN: Final = (
+    update(customer_events)
+    .where(customer_events.c.id == bindparam("b_id"), customer_events.c.rev == bindparam("b_rev"))
+    .values(stale=False)
+)
+
+
 class EventStore:
     """What happened to customers, and whose areas are."""
 
@@ -481,13 +489,20 @@ class EventStore:
             if before is None:
                 stamp = {"source": source, "who": who, "created_at": now, "changed_at": now}
                 name = {"id": new_id(now), "customer": key[0], "kind": one.kind, "ref": one.ref}
-                fresh.append({**name, **values, **stamp, "moved": 0, "stale": True})
+                fresh.append({**name, **values, **stamp, "moved": 0, "rev": 1, "stale": True})
             elif any(getattr(before, name) != value for name, value in values.items()):
                 moved = before.moved + (before.day != one.day)
                 await conn.execute(
                     update(customer_events)
                     .where(customer_events.c.id == before.id)
-                    .values(**values, moved=moved, stale=True, who=who, changed_at=now)
+                    .values(
+                        **values,
+                        moved=moved,
+                        rev=before.rev + 1,
+                        stale=True,
+                        who=who,
+                        changed_at=now,
+                    )
                 )
                 kept.changed += 1
             else:
@@ -511,24 +526,21 @@ class EventStore:
         found = await self._events(customer_events.c.customer == customer)
         return sorted(found, key=lambda one: (one.day, one.id), reverse=True)
 
-    async def stale(self, limit: int) -> list[Event]:
-        """Give events that no plan has seen as they are now, the oldest first."""
+    async def stale(self, limit: int, after: str = "") -> list[Event]:
+        """Give events that no plan has seen as they are now, by id, behind one."""
         wanted = (
-            select(customer_events).where(text("stale")).order_by(customer_events.c.id).limit(limit)
+            select(customer_events)
+            .where(text("stale"), customer_events.c.id > after)
+            .order_by(customer_events.c.id)
+            .limit(limit)
         )
         async with self._db.read() as conn:
             return [_event(row) for row in await conn.execute(wanted)]
 
     async def seen(self, conn: AsyncConnection, events: Sequence[Event]) -> None:
         """Note that a plan has seen events as they were: one that was changed since stays."""
-        for one in events:
-            values = {**_event_values(one), "moved": one.moved}
-            same = [customer_events.c[name].is_not_distinct_from(v) for name, v in values.items()]
-            await conn.execute(
-                update(customer_events)
-                .where(customer_events.c.id == one.id, *same)
-                .values(stale=False)
-            )
+        if events:
+            await conn.execute(_SEEN, [{"b_id": one.id, "b_rev": one.rev} for one in events])
 
     async def look_again(self, conn: AsyncConnection, kind: str, since: date) -> int:
         """Let a plan look again at all events of a kind from a day on; give how many."""
@@ -668,6 +680,7 @@ def _event(row: Row[Any]) -> Event:
         department=row.department,
         cancelled=row.cancelled,
         moved=row.moved,
+        rev=row.rev,
     )
 
 

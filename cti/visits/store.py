@@ -26,7 +26,9 @@ from sqlalchemy import (
     Table,
     Text,
     Time,
+    delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -140,6 +142,18 @@ visits: Final = Table(
     Index("ix_visits_look", "look_at", sqlite_where=_NOT_OVER, postgresql_where=_NOT_OVER),
     Index("ix_visits_customer", "customer", "due_at"),
     Index("ix_visits_period", "rule", "period", "state"),
+    Index(
+        "ix_visits_planned",
+        "id",
+        sqlite_where=text("state = 'open' AND event IS NULL"),
+        postgresql_where=text("state = 'open' AND event IS NULL"),
+    ),
+    Index(
+        "ix_visits_made",
+        "ended_at",
+        sqlite_where=text("state = 'done'"),
+        postgresql_where=text("state = 'done'"),
+    ),
 )
 """One row per visit that we owe; what its columns mean stands at `record.Visit`.
 
@@ -602,11 +616,236 @@ def try_of(row: Row[Any]) -> Try:
     return Try(**values)
 
 
+MOVES: Final = (
+    "purpose",
+    "period",
+    "department",
+    "form",
+    "script",
+    "channels",
+    "by",
+    "at",
+    "from_at",
+    "due_at",
+    "give_up_at",
+    "zone",
+)
+"""What a plan may change of a visit that nobody has begun."""
+_NOT_BEGUN: Final = (
+    text("visits.state = 'open'"),
+    visits.c.kind == Kind.VISIT.value,
+    text("coalesce(visits.campaign, '') = ''"),
+    visits.c.attempts == 0,
+    visits.c.explanations == 0,
+    visits.c.appointment_at.is_(None),
+)
+
+
 class PlanStore:
     """What plans ask of the visits: which days are planned, what stands there, what is moved."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    # -- days
+
+    async def planned_days(self, since: date, until: date) -> set[date]:
+        """Give the days that were planned, from a day to another, both included."""
+        wanted = select(plan_days.c.day).where(plan_days.c.day >= since, plan_days.c.day <= until)
+        async with self._db.read() as conn:
+            return set((await conn.execute(wanted)).scalars())
+
+    async def first(self) -> date | None:
+        """Give the earliest day that was ever planned; None: none ever was."""
+        async with self._db.read() as conn:
+            found: date | None = await conn.scalar(select(func.min(plan_days.c.day)))
+        return found
+
+    async def last(self) -> tuple[str, datetime] | None:
+        """Give by which rules a day was planned last, and when; None: none ever was."""
+        wanted = select(plan_days).order_by(plan_days.c.at.desc(), plan_days.c.day.desc()).limit(1)
+        async with self._db.read() as conn:
+            row = (await conn.execute(wanted)).first()
+        return (row.policy, row.at) if row else None
+
+    async def day_done(self, conn: Connection, day: date, policy: str, now: datetime) -> None:
+        """Note that a day is planned."""
+        await self.forget_days(conn, day, day)
+        await conn.execute(insert(plan_days).values(day=day, policy=policy, at=now))
+
+    async def forget_days(self, conn: Connection, since: date, until: date) -> None:
+        """Let days be planned again."""
+        await conn.execute(
+            delete(plan_days).where(plan_days.c.day >= since, plan_days.c.day <= until)
+        )
+
+    # -- what stands there
+
+    async def of_events(self, events: Sequence[str]) -> list[Visit]:
+        """Give the visits that are owed after some events."""
+        async with self._db.read() as conn:
+            return await _many(conn, select(visits).where(visits.c.event.in_(events)))
+
+    async def known(self, origins: Sequence[str]) -> set[str]:
+        """Give those of some origins for which a visit is there."""
+        wanted = select(visits.c.origin).where(visits.c.origin.in_(origins))
+        async with self._db.read() as conn:
+            return set((await conn.execute(wanted)).scalars())
+
+    async def recent(self, customers: Sequence[str], rule: str, since: datetime) -> set[str]:
+        """Give those of some customers who have a visit of a rule that began since an instant."""
+        wanted = select(visits.c.customer).where(
+            visits.c.customer.in_(customers),
+            visits.c.due_at >= since,
+            visits.c.rule == rule,
+            visits.c.from_at >= since,
+        )
+        async with self._db.read() as conn:
+            return set((await conn.execute(wanted)).scalars())
+
+    async def of_cycles(self, after: str, limit: int) -> list[Visit]:
+        """Give what a plan owes without an event and nobody has begun, by id, behind one."""
+        wanted = (
+            select(visits)
+            .where(*_NOT_BEGUN, text("visits.event IS NULL"), visits.c.id > after)
+            .order_by(visits.c.id)
+            .limit(limit)
+        )
+        async with self._db.read() as conn:
+            return await _many(conn, wanted)
+
+    # -- moving, cancelling, giving
+
+    async def move(
+        self, conn: Connection, visit: Visit, owed: Owed, now: datetime, policy: str
+    ) -> bool:
+        """Let a visit that nobody has begun be as it is owed now; False when it is begun."""
+        fresh = _fresh(owed, now, policy)
+        values = {name: fresh[name] for name in (*MOVES, "next_at", "look_at", "warned", "policy")}
+        return await self._change(conn, visit, {**values, "breached": fresh["breached"]})
+
+    async def cancel(self, conn: Connection, visit: Visit, now: datetime) -> bool:
+        """Cancel a visit that nobody has begun; False when it is begun."""
+        values = {"state": State.CANCELLED.value, "ended_at": now}
+        return await self._change(conn, visit, values)
+
+    async def _change(self, conn: Connection, visit: Visit, values: Mapping[str, Any]) -> bool:
+        done = await conn.execute(
+            update(visits)
+            .where(visits.c.id == visit.id, visits.c.epoch == visit.epoch, *_NOT_BEGUN)
+            .values(**values)
+        )
+        return bool(done.rowcount)
+
+    async def cancel_others(self, conn: Connection, rules: Sequence[str], now: datetime) -> int:
+        """Cancel what nobody has begun of rules that are none of these; give how many."""
+        n, rule = 0, ""
+        while rule := await _next_rule(conn, rule):
+            if rule not in rules:
+                done = await conn.execute(
+                    update(visits)
+                    .where(visits.c.rule == rule, *_NOT_BEGUN)
+                    .values(state=State.CANCELLED.value, ended_at=now)
+                )
+                n += done.rowcount
+        return n
+
+    async def ownerless(self, until: datetime, due_until: datetime, limit: int) -> list[Visit]:
+        """Give what is nobody's, begins by an instant and is due by another, by deadline."""
+        wanted = (
+            select(visits)
+            .where(
+                _FREE,
+                visits.c.owner.is_(None),
+                visits.c.from_at <= until,
+                visits.c.due_at <= due_until,
+            )
+            .order_by(visits.c.due_at, visits.c.id)
+            .limit(limit)
+        )
+        async with self._db.read() as conn:
+            return await _many(conn, wanted)
+
+    async def loads(self, people: Sequence[str]) -> dict[str, int]:
+        """Count the customers whose open visits are each person's."""
+        wanted = (
+            select(visits.c.owner, func.count(visits.c.customer.distinct()).label("n"))
+            .where(_FREE, visits.c.owner.in_(people))
+            .group_by(visits.c.owner)
+        )
+        async with self._db.read() as conn:
+            return {row.owner: row.n for row in await conn.execute(wanted)}
+
+    async def give(self, conn: Connection, owners: Mapping[str, str]) -> int:
+        """Give visits that are nobody's to people, by id; give how many were."""
+        n, whose = 0, dict[str, list[str]]()
+        for visit, person in owners.items():
+            whose.setdefault(person, []).append(visit)
+        for person, some in whose.items():
+            done = await conn.execute(
+                update(visits)
+                .where(visits.c.id.in_(some), visits.c.owner.is_(None), visits.c.state == OPEN)
+                .values(owner=person)
+            )
+            n += done.rowcount
+        return n
+
+    async def last_agents(self, customers: Sequence[str]) -> dict[str, str]:
+        """Give who called each customer last."""
+        place = func.row_number().over(
+            partition_by=tries.c.customer, order_by=tries.c.began_at.desc()
+        )
+        ranked = (
+            select(tries.c.customer, tries.c.agent, place.label("place"))
+            .where(tries.c.customer.in_(customers))
+            .subquery()
+        )
+        async with self._db.read() as conn:
+            rows = await conn.execute(select(ranked).where(ranked.c.place == 1))
+            return {row.customer: row.agent for row in rows}
+
+    # -- figures
+
+    async def counts(
+        self, rules: Sequence[str], since: str = ""
+    ) -> list[tuple[str, str, str, bool, int]]:
+        """Count visits by (rule, period, state, breached), of some rules from a period on."""
+        keys = (visits.c.rule, visits.c.period, visits.c.state, visits.c.breached)
+        wanted = (
+            select(*keys, func.count())
+            .where(visits.c.rule.in_(rules), visits.c.period >= since)
+            .group_by(*keys)
+        )
+        async with self._db.read() as conn:
+            return [tuple(row) for row in await conn.execute(wanted)]
+
+    async def made(self, since: datetime, until: datetime) -> list[Visit]:
+        """Give the visits that were made from an instant to before another, in order."""
+        wanted = (
+            select(visits)
+            .where(
+                text("visits.state = 'done'"),
+                visits.c.ended_at >= since,
+                visits.c.ended_at < until,
+            )
+            .order_by(visits.c.ended_at, visits.c.id)
+        )
+        async with self._db.read() as conn:
+            return await _many(conn, wanted)
+
+    async def tried(self, since: datetime) -> list[tuple[str, str, bool]]:
+        """Give (agent, rule, made) of each visit that an agent tried since an instant, once."""
+        wanted = (
+            select(tries.c.agent, visits.c.rule, visits.c.state)
+            .join(visits, visits.c.id == tries.c.visit)
+            .where(tries.c.began_at >= since)
+            .group_by(tries.c.agent, visits.c.id, visits.c.rule, visits.c.state)
+        )
+        async with self._db.read() as conn:
+            rows = await conn.execute(wanted)
+            return [(row.agent, row.rule, row.state == State.DONE.value) for row in rows]
+
+    # -- one customer
 
     async def tell(self, customer: str) -> Mapping[str, Any]:
         """Give all visits of a customer with their attempts, to be given away."""
@@ -640,3 +879,9 @@ class PlanStore:
         )
         await conn.execute(update(visits).where(his).values(note=""))
         await conn.execute(update(tries).where(tries.c.customer == customer).values(number=""))
+
+
+async def _next_rule(conn: Connection, after: str) -> str:
+    """Give the next rule by which anything was ever owed; empty: there is none."""
+    found = await conn.scalar(select(func.min(visits.c.rule)).where(visits.c.rule > after))
+    return str(found or "")

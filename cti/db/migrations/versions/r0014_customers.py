@@ -75,6 +75,7 @@ def events() -> None:
         sa.Column("department", sa.String(64), nullable=False),
         sa.Column("cancelled", sa.Boolean, nullable=False),
         sa.Column("moved", sa.Integer, nullable=False),
+        sa.Column("rev", sa.Integer, nullable=False),
         sa.Column("stale", sa.Boolean, nullable=False),
         sa.Column("source", sa.String(16), nullable=False),
         sa.Column("who", sa.String(64), nullable=False),
@@ -111,7 +112,21 @@ def machines() -> None:
 
 
 def plans() -> None:
-    """Make the days that were planned."""
+    """Make the days that were planned; find visits that were made by their day."""
+    op.create_index(
+        "ix_visits_planned",
+        "visits",
+        ["id"],
+        sqlite_where=sa.text("state = 'open' AND event IS NULL"),
+        postgresql_where=sa.text("state = 'open' AND event IS NULL"),
+    )
+    op.create_index(
+        "ix_visits_made",
+        "visits",
+        ["ended_at"],
+        sqlite_where=sa.text("state = 'done'"),
+        postgresql_where=sa.text("state = 'done'"),
+    )
     op.create_table(
         "visit_plan_days",
         sa.Column("day", sa.Date, primary_key=True),
