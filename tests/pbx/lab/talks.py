@@ -62,8 +62,7 @@ class Talk:
     off_ms: int | None = None
     """The recording's length less that of the talk, as the daemon keeps it."""
     off_cel_ms: int | None = None
-    """The same by CEL, which is stamped when it happens; AMI is when it is told, and a busy
-    Asterisk tells late."""
+    """The same by CEL, which the daemon never sees: so a wrong clock shows from short sound."""
 
 
 @asynccontextmanager
