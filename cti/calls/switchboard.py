@@ -202,6 +202,11 @@ class Switchboard:
         """Whether the book knows all that lives on the PBX: heard, and laid over since."""
         return self._laid
 
+    @property
+    def gathering(self) -> bool:
+        """Whether something that was heard waits to be decided."""
+        return bool(self._effects)
+
     def resume(self, evidence: Iterable[str], unheard: Gap | None = None) -> None:
         """Go on with the calls that were live when the program stopped, and with its gap."""
         self._gap = unheard
