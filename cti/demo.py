@@ -10,7 +10,7 @@ import secrets
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -18,11 +18,13 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from cti import house_file
 from cti import settings as settings_file
 from cti.app import App
 from cti.clock import SystemClock
-from cti.customers.rules import Entry, normal
-from cti.customers.store import CustomerStore
+from cti.customers.events import EventEntry
+from cti.customers.rules import Customer, Entry, normal
+from cti.customers.store import CustomerStore, EventStore
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.sole import held
@@ -91,6 +93,10 @@ Gives what is to be said about it.
 """
 Live = Callable[[], Coroutine[None, None, None]]
 """Lets customers ring now and then, until cancelled."""
+
+
+COMPLAINED: Final = 4
+"""So many customers have complained, and are owed a return visit."""
 
 
 async def serve(
@@ -175,7 +181,7 @@ async def _fill(given: Settings) -> list[tuple[Person, str]]:
         for place, made in enumerate(PEOPLE):
             devices = [Device(pbx, f"PJSIP/{PHONES[place]}")] if place < len(PHONES) else []
             await _person(people, made, devices)
-        await _customers(CustomerStore(db))
+        await _customers(db, given)
         known = {person.number: person for person in await people.list()}
         made_up = [person for made in PEOPLE if (person := known.get(made.number))]
         await _roster(db, given, made_up)
@@ -204,22 +210,30 @@ async def _roster(db: Database, given: Settings, people: Sequence[Person]) -> No
         await open_shop(db, SystemClock(), given.house, agents, supervisors)
 
 
-async def _customers(store: CustomerStore) -> None:
+async def _customers(db: Database, given: Settings) -> None:
+    """Make the customers, once; some have complained, so that return visits are owed."""
+    store, known = CustomerStore(db), list[Customer]()
     if await store.count():
         return
     for made in CUSTOMERS:
         phones = tuple(
             (found, raw) for raw in (made.number, *made.more) if (found := normal(raw, "CN").normal)
         )
-        await store.add(
-            Entry(
-                name=made.name,
-                phones=phones,
-                tier=made.tier,
-                company=made.company,
-                area=made.area,
-            )
+        entry = Entry(
+            name=made.name,
+            phones=phones,
+            tier=made.tier,
+            company=made.company,
+            area=made.area,
+            member_no=made.number[-6:] if made.tier in ("gold", "vip") else None,
         )
+        known.append(await store.add(entry))
+    now = SystemClock().now()
+    zone = house_file.read(given.house, now).zone if given.house else UTC
+    complaint = EventEntry(kind="complaint_handled", day=now.astimezone(zone).date(), ref="demo")
+    async with db.write() as conn:
+        said = [(one.id, complaint) for one in known[:COMPLAINED]]
+        await EventStore(db).keep(conn, said, now=now, source="demo", who="cti")
 
 
 def _make(data: Path) -> None:

@@ -26,9 +26,12 @@ CHANGES: Final[Mapping[str, str]] = {
         'time = ["13:00", "22:00"], relieved_by = "" },\n'
         '  { id = "night", time = ["22:00", "08:15"], relieved_by = "early" },'
     ),
+    'windows = [["09:00", "12:00"], ["14:00", "21:00"]]': 'windows = [["00:00", "24:00"]]',
+    "trunks = []": 'trunks = ["PJSIP/trunk"]',
     'storm = { count = 10, within = "10m" }': 'storm = { count = 10, within = "2m" }',
 }
-"""What differs from the shipped house. Lines are proposed after two minutes, not ten."""
+"""What differs from the shipped house. Lines are proposed after two minutes, not ten, and
+customers may be called at any hour."""
 RECORDINGS: Final = """
 [recordings]
 pause_by = ["agent", "supervisor"]

@@ -105,7 +105,9 @@ def closes_at(hours: Hours, day: date) -> datetime | None:
         for began, ended in _between(hours, since, since + 2 * _DAY)
         if began.astimezone(hours.zone).date() == day
     ]
-    return max(ends, default=None)
+    midnight = datetime.combine(day + _DAY, _MIDNIGHT, hours.zone).astimezone(UTC)
+    over = (min(ended, midnight) for ended in ends)  # the next day may follow without a break
+    return max(over, default=None)
 
 
 def stretches(hours: Hours, since: datetime) -> Iterator[Stretch]:
