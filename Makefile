@@ -1,4 +1,4 @@
-# make demo | test | lint | lab | bench     what each does stands in README.md and docs/start.md
+# make demo | test | lint | lab | bench | chaos     what each does stands in README.md and docs/start.md
 BIN := .venv/bin
 PORT ?= 8080
 PBX ?= simulated
@@ -6,7 +6,7 @@ PBX ?= simulated
 # some container images forbid it: then each start compiles everything anew, for seconds
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo ring miss test lint lab bench lock docs screenshots
+.PHONY: setup demo ring miss test lint lab bench chaos lock docs screenshots
 setup: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -52,6 +52,11 @@ lab: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+# kill the daemon 1,000 times while it dials a real Asterisk; KILLS says how often (hours)
+KILLS ?= 1000
+chaos: setup
+	@$(BIN)/python -m tests.pbx.lab chaos --kills $(KILLS)
 
 # the pages that are made from the code: settings, commands
 docs: setup

@@ -1,7 +1,7 @@
 """The daemon: builds every room, wires, runs and stops them. The only file that knows all."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from cti import house_file
 from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
-from cti.calls.desk import KEPT, Desk, Found, Turn
+from cti.calls.desk import KEPT, Desk, Found, Recorded, Turn
 from cti.calls.store import Batch, CallStore, Told
 from cti.calls.switchboard import Item, Switchboard
 from cti.clock import Clock, SystemClock
@@ -23,10 +23,11 @@ from cti.customers.store import CustomerStore
 from cti.db import migrate
 from cti.db.audit import last
 from cti.db.engine import Database
+from cti.db.leader import Leader
 from cti.db.schema import new_id
 from cti.db.sole import held
 from cti.db.writer import Writer
-from cti.errors import ConfigError, CtiError, StoreUnavailable
+from cti.errors import CommitUnknown, ConfigError, CtiError, StoreUnavailable
 from cti.house import House
 from cti.house_file import Source
 from cti.metrics import Collected, Plant
@@ -90,9 +91,15 @@ class Callers:
     """Looks up who calls, while the change is on its way to the disk."""
 
     def __init__(
-        self, customers: CustomerStore, calls: CallStore, tasks: asyncio.TaskGroup
+        self,
+        customers: CustomerStore,
+        calls: CallStore,
+        tasks: asyncio.TaskGroup,
+        recorded: Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Recorded]]]]
+        | None = None,
     ) -> None:
         self._customers, self._calls, self._tasks = customers, calls, tasks
+        self._recorded = recorded
 
     def __call__(self, number: Number, call: str) -> asyncio.Future[Found]:
         """Begin to look up a number for a call."""
@@ -103,7 +110,8 @@ class Callers:
             customers, contacts = await asyncio.gather(
                 self._customers.find(normal), self._calls.contacts(normal, call)
             )
-            return Found(customers=customers, contacts=contacts)
+            recorded = await self._recorded([c.call for c in contacts]) if self._recorded else {}
+            return Found(customers=customers, contacts=contacts, recorded=recorded)
         except CtiError as fault:
             log.warning("customer_lookup_failed", call=call, why=str(fault))
             return Found()
@@ -141,6 +149,7 @@ class App:
         """Where the pages are, once they are served."""
         self.ready = asyncio.Event()
         self._stop = asyncio.Event()
+        self._lost = False
 
     def stop(self) -> None:
         """Ask `run` to end: no more is heard, what was heard is stored."""
@@ -153,9 +162,29 @@ class App:
             stack.enter_context(held(self.settings.database_url))
             self.db = await Database.open(self.settings.database_url, password=self._password())
             stack.push_async_callback(self.db.close)
-            await self._serve(stack)
+            leader = Leader(self.db)
+            with on_end(self.stop):
+                if not await leader.become(self._stop):
+                    return
+            stack.push_async_callback(self._leaves, leader)
+            await self._serve(stack, leader)
+            if self._lost:
+                raise ConfigError(
+                    "another cti leads on this database: this one was held up for too long",
+                    "start it again: it then stands by",
+                    code="not_leader",
+                )
 
-    async def _serve(self, stack: AsyncExitStack) -> None:
+    async def _leaves(self, leader: Leader) -> None:
+        with suppress(StoreUnavailable, CommitUnknown):
+            await leader.leave()
+
+    def _loses(self) -> None:
+        """End at once: what we know is no longer what is."""
+        self._lost = True
+        self.stop()
+
+    async def _serve(self, stack: AsyncExitStack, leader: Leader) -> None:
         self.policy = PolicyDesk(
             PolicyStore(self.db), self.clock, self.settings.house, self.house, self._obey
         )
@@ -201,6 +230,7 @@ class App:
             await self.desk.count_day()
             self.url = await _listen(runner, self.settings)
             running = self._start(tasks)
+            running.append(tasks.create_task(leader.hold(self._loses), name="leader"))
             with on_end(self.stop):
                 log.info("cti_started", url=self.url, pbxs=[pbx.name for pbx in self.settings.pbx])
                 self.ready.set()
@@ -222,6 +252,7 @@ class App:
             clock=self.clock,
             house=self.house,
             away=lambda *asked: self.office.duty.away(*asked),
+            recordings=lambda: self.office.recordings_alarm(),
         )
         self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})
@@ -282,7 +313,7 @@ class App:
             act=act,
             pen=self.writer,
             desk=self.desk,
-            look_up=Callers(self.customers, self.calls, tasks),
+            look_up=Callers(self.customers, self.calls, tasks, self.office.recorded),
             clock=self.clock,
             follower=self.watch,
         )

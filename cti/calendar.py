@@ -2,10 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Final
 
+Span = tuple[time, time]
+"""From, to; a `to` not later than `from` ends the next day."""
+
 _FRIDAY: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """How often something returns: every so many days, months, or half months.
+
+    One field is set. A half month begins on the 1st and the 16th.
+    """
+
+    days: int = 0
+    months: int = 0
+    half_months: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cti.customers.store import CustomerStore
     from cti.db.engine import Database
     from cti.house import House
+    from cti.machines.store import MachineStore
     from cti.people.rules import Device, Person
     from cti.people.store import PeopleStore
     from cti.settings import Settings
@@ -40,6 +41,8 @@ app = App(
 house = app.command(App(name="house", help="The house's rules."))
 user = app.command(App(name="user", help="People who work for the house."))
 customers = app.command(App(name="customers", help="Customers of the house."))
+visits = app.command(App(name="visits", help="Return visits."))
+token = app.command(App(name="token", help="Programs of the house that may tell events."))
 audit = app.command(App(name="audit", help="The log of decisions."))
 recordings = app.command(App(name="recordings", help="What calls left to be heard."))
 
@@ -497,7 +500,8 @@ def customers_import(
     """Add and change customers from a CSV file; broken lines are told, the others stored.
 
     The first line names the columns: external_id, name, phones, tier, company, area, note,
-    care_flags, do_not_call. The same file again changes nothing.
+    care_flags, do_not_call, title, email, birthday, owner, member_no, member_since, consent,
+    do_not_sms, hours, zone, merchant. The same file again changes nothing.
 
     Parameters
     ----------
@@ -512,16 +516,58 @@ def customers_import(
     async def bring_in() -> int:
         from cti.customers.imports import Report, import_csv
         from cti.customers.store import CustomerStore
+        from cti.people.store import PeopleStore
 
         report = Report(dry=dry_run)
         async with _database(settings) as db:
             store = CustomerStore(db)
+            owners = {one.number: one.id for one in await PeopleStore(db).list()}
             try:
-                await import_csv(file, store, region, dry=dry_run, encoding=encoding, report=report)
+                await import_csv(
+                    file,
+                    store,
+                    region,
+                    dry=dry_run,
+                    encoding=encoding,
+                    report=report,
+                    owners=owners,
+                )
             finally:
                 if report.added or report.changed or report.same or report.broken:
                     _say(report.lines(str(file)))
         return 1 if report.broken else 0
+
+    return asyncio.run(bring_in())
+
+
+@customers.command(name="events")
+def customers_events(file: Path, *, encoding: str = "", config: Config = None) -> int:
+    """Add, move and cancel what happened to customers, from a CSV file.
+
+    The first line names the columns: external_id, customer or phone; kind, day, time, ref,
+    amount, department, cancelled. The same file again changes nothing; a line with a known
+    reference and another day moves it. Broken lines are told, the others stored.
+
+    Parameters
+    ----------
+    encoding
+        utf-8, utf-16, gb18030 or big5; none: utf-8.
+    """
+    settings = _settings(config)
+    region = _house(settings).card.country
+
+    async def bring_in() -> int:
+        from cti.clock import SystemClock
+        from cti.customers.happenings import Happenings
+        from cti.customers.imports import read_file
+        from cti.customers.store import CustomerStore, EventStore
+
+        text = await asyncio.to_thread(read_file, file, encoding)
+        async with _database(settings) as db:
+            takes = Happenings(db, CustomerStore(db), EventStore(db), region)
+            told = await takes.take_file(text, str(file), now=SystemClock().now(), who=CLI)
+        _say(told.lines(str(file)))
+        return 1 if told.broken else 0
 
     return asyncio.run(bring_in())
 
@@ -600,6 +646,101 @@ def customers_erase(id: str, /, *, reason: str, config: Config = None) -> None:
                 _say(["the running cti removes the files within a minute"])
 
     asyncio.run(erase())
+
+
+@visits.command(name="plan")
+def visits_plan(
+    *, dry_run: Annotated[bool, Parameter(negative="")] = False, config: Config = None
+) -> None:
+    """Plan the return visits that are owed now, as the daemon does every few minutes.
+
+    Planned twice, nothing is doubled.
+
+    Parameters
+    ----------
+    dry_run
+        Only say how many visits are owed that are not known yet.
+    """
+    settings = _settings(config)
+    rules = _house(settings)
+
+    async def plan() -> None:
+        from cti.clock import SystemClock
+        from cti.customers.store import CustomerStore, EventStore
+        from cti.duty.store import DutyStore
+        from cti.people.rules import Directory
+        from cti.people.store import PeopleStore
+        from cti.visits.planner import Asked, Planner
+        from cti.visits.store import PlanStore, VisitStore
+
+        clock = SystemClock()
+        async with _database(settings) as db:
+            people = Directory(await PeopleStore(db).list())
+            asked = Asked(
+                db=db,
+                customers=CustomerStore(db, clock),
+                events=EventStore(db),
+                visits=VisitStore(db),
+                plans=PlanStore(db),
+                duty=DutyStore(db, clock, house=lambda: rules, people=lambda: people),
+            )
+            planner = Planner(asked, house=lambda: rules, people=lambda: people, clock=clock)
+            _say((await planner.once(dry=dry_run)).lines())
+
+    asyncio.run(plan())
+
+
+@token.command(name="add")
+def token_add(name: str, /, *, config: Config = None) -> None:
+    """Make a token by which a program of the house may tell events; it is shown once.
+
+    Parameters
+    ----------
+    name
+        How the program is called, as booking-system.
+    """
+    settings = _settings(config)
+
+    async def make() -> None:
+        async with _machines(settings) as store:
+            _say([await store.make(name, CLI)])
+
+    asyncio.run(make())
+
+
+@token.command(name="list")
+def token_list(*, config: Config = None) -> None:
+    """List the programs that have a token, and those that had one."""
+    settings = _settings(config)
+
+    async def show() -> None:
+        async with _machines(settings) as store:
+            _say(
+                f"{one.name}  made {one.made_at:%Y-%m-%d}"
+                + (f"  ended {one.ended_at:%Y-%m-%d}" if one.ended_at else "")
+                for one in await store.list()
+            )
+
+    asyncio.run(show())
+
+
+@token.command(name="end")
+def token_end(name: str, /, *, config: Config = None) -> None:
+    """End a program's token: it opens nothing any more.
+
+    Parameters
+    ----------
+    name
+        How the program is called.
+    """
+    settings = _settings(config)
+
+    async def end() -> None:
+        async with _machines(settings) as store:
+            await store.end(name, CLI)
+            _say([f"{name} has no token any more"])
+
+    asyncio.run(end())
 
 
 @audit.command(name="verify")
@@ -700,10 +841,12 @@ def _dossier(settings: "Settings", db: "Database") -> _Dossier:
     from cti.callbacks.store import CallbackStore
     from cti.calls.store import CallStore
     from cti.clock import SystemClock
-    from cti.customers.store import CustomerStore
+    from cti.customers.store import CustomerStore, EventStore
     from cti.penalties.store import PenaltyStore
     from cti.people.rules import Directory
     from cti.quality.store import QualityStore
+    from cti.results.store import ResultStore
+    from cti.visits.store import PlanStore
     from recordings.setup import keeping_of, storage_of
 
     clock, rules = SystemClock(), _house(settings)
@@ -718,6 +861,7 @@ def _dossier(settings: "Settings", db: "Database") -> _Dossier:
         quality=QualityStore(db),
         house=lambda: rules,
         clock=clock,
+        rooms=[EventStore(db), PlanStore(db), ResultStore(db)],
     )
     return _Dossier(dossier, keeper, customers)
 
@@ -797,6 +941,15 @@ async def _database(settings: "Settings") -> "AsyncIterator[Database]":
         yield db
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def _machines(settings: "Settings") -> "AsyncIterator[MachineStore]":
+    from cti.clock import SystemClock
+    from cti.machines.store import MachineStore
+
+    async with _database(settings) as db:
+        yield MachineStore(db, SystemClock())
 
 
 @asynccontextmanager

@@ -29,6 +29,11 @@ CHANGES: Final[Mapping[str, str]] = {
     'storm = { count = 10, within = "10m" }': 'storm = { count = 10, within = "2m" }',
 }
 """What differs from the shipped house. Lines are proposed after two minutes, not ten."""
+RECORDINGS: Final = """
+[recordings]
+pause_by = ["agent", "supervisor"]
+announcing_lines = ["4000"]
+"""
 TURNS: Final = ("early", "late", "night")
 """Shifts that fill a day; each person goes on to the next one every day."""
 
@@ -40,7 +45,7 @@ def house_of(data: Path) -> Path:
         text = shipped.houses()["booking"].read_text(encoding="utf-8")
         for shown, wanted in CHANGES.items():
             text = text.replace(shown, wanted)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(text + RECORDINGS, encoding="utf-8")
     return file
 
 

@@ -3,6 +3,7 @@
 The customer is on the left, the agent on the right, as with a PBX that keeps the sides apart.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +26,14 @@ class Voices:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def record(self, path: str, seconds: float) -> None:
-        """Write a file of that name; µ-law, so that a minute is one megabyte."""
+    def record(self, path: str, seconds: float, muted: Sequence[tuple[float, float]] = ()) -> None:
+        """Write a file of that name, silent where it was muted; µ-law: a minute is a megabyte."""
         sides = [voice(pitch, side, seconds) for side, pitch in enumerate(PITCHES)]
+        both = np.column_stack(sides)
+        for began, ended in muted:
+            both[max(0, int(began * RATE)) : max(0, int(ended * RATE))] = 0
         file = self.folder / Path(path).name
-        soundfile.write(file, np.column_stack(sides), RATE, subtype="ULAW", format="WAV")
+        soundfile.write(file, both, RATE, subtype="ULAW", format="WAV")
 
 
 def voice(pitch: float, side: int, seconds: float) -> NDArray[np.float64]:

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from cti.calendar import Calendar
+from cti.calendar import Calendar, Span
 from cti.calls.rings import RingRules
+from cti.house_visits import VisitRules
+from cti.results.forms import PLAIN, Form, Script
 
-Span = tuple[time, time]  # from, to; a `to` not later than `from` ends the next day
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 REASONS: Final = (
@@ -332,6 +333,19 @@ class RecordingRules:
     """Whether agents hear the recordings of their own calls (requirement 22.4)."""
     download: tuple[str, ...] = ("manager", "owner")
     """The roles that may take a recording away as a file."""
+    pause_by: tuple[str, ...] = ()
+    """The roles that may pause a recording, as while a card number is told; agents their own."""
+    pause_longest: timedelta = timedelta(minutes=5)
+    """After so long a recording goes on by itself."""
+    one_touch: str = ""
+    """What a phone dials in a call to begin and end a recording; empty: the PBX does not offer."""
+    opus: bool = False
+    """Whether what is kept is made smaller."""
+    opus_after: timedelta = timedelta(days=1)
+    original_kept: timedelta = timedelta(days=30)
+    """So long what the PBX wrote stays beside what was made of it."""
+    announcing_lines: tuple[str, ...] = ()
+    """Lines on which the caller is told of the recording before the PBX has the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -437,6 +451,10 @@ class House:
     line_test: LineTestRules = LineTestRules()
     shifts: ShiftRules = ShiftRules()
     call_times: CallTimes = CallTimes()
+    visits: VisitRules = field(default_factory=VisitRules)
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """What visits ask, by name: those that the rules name, and the reference's."""
+    scripts: Mapping[str, Script] = field(default_factory=dict)
     dialing: DialingRules = DialingRules()
     recordings: RecordingRules = RecordingRules()
     quality: QualityRules = field(default_factory=QualityRules)
@@ -450,6 +468,14 @@ class House:
         """The house's time zone."""
         return ZoneInfo(self.card.timezone)
 
+    def form(self, name: str) -> Form:
+        """Give a form as this house asks it, with what it requires; the plain one without name."""
+        return self.forms.get(name, PLAIN).asking(self.visits.required)
+
+    def script(self, name: str) -> Script | None:
+        """Give a script: by its name, or that of all visits; None if there is none."""
+        return self.scripts.get(name) or self.scripts.get(self.visits.script)
+
     def is_open(self, at: datetime) -> bool:
         """Tell whether the hotline is open at an instant (aware, any zone)."""
         if not self.hours:
@@ -457,13 +483,14 @@ class House:
         local = at.astimezone(self.zone)
         today, yesterday = local.date(), local.date() - timedelta(days=1)
         return any(
-            _covers(span, local.time(), next_day=day is yesterday)
+            covers(span, local.time(), next_day=day is yesterday)
             for day in (today, yesterday)
             for span in self.hours.get(WEEKDAYS[day.weekday()], self.hours.get("default", ()))
         )
 
 
-def _covers(span: Span, now: time, *, next_day: bool) -> bool:
+def covers(span: Span, now: time, *, next_day: bool) -> bool:
+    """Tell whether a span covers a time of its day, or (`next_day`) of the day after."""
     start, end = span
     over_midnight = end <= start
     if next_day:

@@ -5,19 +5,23 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
 from cti.callbacks.routes import CallbackPages
 from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
-from cti.calls.desk import Desk
+from cti.calls.desk import Desk, Recorded
 from cti.calls.phones import Standing
-from cti.calls.store import CallStore
+from cti.calls.store import CallStore, Contact
 from cti.clock import Clock
-from cti.customers.store import CustomerStore
+from cti.customers.desk import CustomerDesk
+from cti.customers.routes import CustomerRoom
+from cti.customers.rules import Customer, normal
+from cti.customers.store import CustomerStore, EventStore
 from cti.db.engine import Database
+from cti.db.schema import Connection, new_id
 from cti.dials.dialer import Dialer, Exchange
 from cti.dials.store import DialStore
 from cti.duty.routes import DutyPages
@@ -25,8 +29,9 @@ from cti.duty.rules import DutySet
 from cti.duty.store import DutyStore
 from cti.house import House
 from cti.lines.desk import LineDesk
-from cti.lines.routes import LineRoom
+from cti.lines.routes import LineRoom, RoomLeft
 from cti.lines.store import LineStore
+from cti.machines.store import MachineStore
 from cti.penalties.desk import Asked, PenaltyDesk
 from cti.penalties.routes import Asks, PenaltyPages
 from cti.penalties.rules import supervisor_of
@@ -41,14 +46,32 @@ from cti.quality.desk import QualityDesk
 from cti.quality.routes import QualityRoom
 from cti.quality.store import QualityStore
 from cti.reports.routes import ReportsRoom
+from cti.results.desk import ResultDesk, WorkBook
+from cti.results.record import WorkItem, WorkKind
+from cti.results.routes import ResultPages
+from cti.results.store import ResultStore
 from cti.settings import Settings
-from cti.web.rooms import Room
+from cti.visits.calling import VisitCalls, wishes_of
+from cti.visits.desk import VisitDesk
+from cti.visits.lists import VisitLists
+from cti.visits.owed import Reminding
+from cti.visits.planner import Asked as PlanAsked
+from cti.visits.planner import Planner
+from cti.visits.record import Wishes
+from cti.visits.routes import VisitPages
+from cti.visits.store import PlanStore, VisitStore
+from cti.web.rooms import Room as WebRoom
 from recordings import wave
 from recordings.collector import Figures
+from recordings.control import Control
+from recordings.converter import Converter
 from recordings.keeping import KeepingRoom
 from recordings.listening import Listening
 from recordings.lists import ListRoom
+from recordings.live import LiveRoom
+from recordings.record import State as RecordingState
 from recordings.routes import Players, RecordingRoom
+from recordings.rules import Room
 from recordings.setup import collector_of, keeping_of
 from recordings.storage import Storage
 from recordings.store import RecordingStore
@@ -74,6 +97,24 @@ class Plant:
         """Give the devices of people, each with its owner."""
         found = filter(None, map(self._desk.directory.by_id, people))
         return {(one.pbx, one.name): person.id for person in found for one in person.devices}
+
+
+class Live:
+    """The calls that live now (`cti.visits.calling.Live`)."""
+
+    def __init__(self, desk: Desk, house: Callable[[], House]) -> None:
+        self._desk, self._house = desk, house
+
+    def lives(self, numbers: Collection[str]) -> bool:
+        """Tell whether a call with one of these numbers lives; in their normal form."""
+        country = self._house().card.country
+        said = (
+            text
+            for one in self._desk.records()
+            if not one.over
+            for text in (one.caller, one.dialled)
+        )
+        return any(normal(text, country).normal in numbers for text in said if text)
 
 
 class States:
@@ -111,6 +152,26 @@ class States:
             for one in joined(phones, talks, away, limit)
             if one.began_at <= ended and (one.ended_at is None or one.ended_at > began)
         ]
+
+
+class Evidence:
+    """What is known of a call in which a visit was made (`cti.results.desk.Evidence`)."""
+
+    def __init__(self, calls: CallStore, recordings: RecordingStore) -> None:
+        self._calls, self._recordings = calls, recordings
+
+    async def __call__(self, call: str) -> tuple[timedelta | None, bool]:
+        """Give how long was talked, None while that is not known, and whether it can be heard."""
+        known = await self._calls.whole(call)
+        kept = (await self._recordings.of_calls([call])).get(call, ())
+        linked = any(one.state is RecordingState.LINKED for one in kept)
+        if known is None or not known.row["over"]:
+            return None, linked
+        picked, ended = known.row["far_picked_at"], known.row["ended_at"]
+        if picked is not None and ended is not None:
+            return ended - picked, linked
+        talked = known.row["talk_ms"]
+        return None if talked is None else timedelta(milliseconds=talked), linked
 
 
 class Tests:
@@ -165,6 +226,18 @@ class Office:
         self.duty = DutyStore(db, clock, house=house, people=self._people)
         self.penalties = PenaltyStore(db, clock, house, self._people)
         self.callbacks = CallbackStore(db)
+        self.visits = VisitStore(db)
+        self.plans = PlanStore(db)
+        self.events = EventStore(db)
+        self.machines = MachineStore(db, clock)
+        self.customer_desk = CustomerDesk(
+            db,
+            customers=customers,
+            events=self.events,
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         self.dialer = Dialer(
             store=DialStore(db),
             calls=calls,
@@ -172,6 +245,38 @@ class Office:
             house=house,
             clock=clock,
             waiting=desk.waiting,
+        )
+        self.results = ResultStore(db)
+        self.planner = Planner(
+            PlanAsked(
+                db=db,
+                customers=customers,
+                events=self.events,
+                visits=self.visits,
+                plans=self.plans,
+                duty=self.duty,
+                penalties=self.penalties,
+                remind=self._remind,
+                effective=self.results.effective_ones,
+            ),
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
+        plant = Plant(settings, desk)
+        self.visit_calls = VisitCalls(
+            db,
+            self.visits,
+            dialer=self.dialer,
+            attempts=self.dialer.store,
+            customers=customers,
+            duty=self.duty,
+            plant=plant,
+            live=Live(desk, house),
+            todo=WorkBook(self.results, house),
+            house=house,
+            people=self._people,
+            clock=clock,
         )
         self.line_desk = LineDesk(
             store=LineStore(db),
@@ -181,7 +286,7 @@ class Office:
             duty=self.duty,
             penalties=self.penalties,
             supervisor=self._supervisor,
-            plant=Plant(settings, desk),
+            plant=plant,
             house=house,
             clock=clock,
         )
@@ -221,6 +326,38 @@ class Office:
             clock=clock,
         )
 
+        self.control = Control(
+            self.recordings,
+            desk=desk,
+            calls=calls,
+            exchanges=self.exchanges,
+            people=lambda person: self._people().by_id(person),
+            house=lambda: house().recordings,
+            clock=clock,
+        )
+        desk.recording = self.control.line
+
+        self.result_desk = ResultDesk(
+            self.results,
+            self.visits,
+            finisher=self.visit_calls,
+            evidence=Evidence(calls, self.recordings),
+            wishes=self._wishes,
+            house=house,
+            clock=clock,
+        )
+        self.visit_desk = VisitDesk(
+            self.visits,
+            VisitLists(db),
+            self.results,
+            calls=self.visit_calls,
+            customers=customers,
+            contacts=self._contacts,
+            wishes=self._wishes,
+            house=house,
+            people=self._people,
+            clock=clock,
+        )
         self.quality = QualityStore(db)
         self.quality_desk = QualityDesk(
             self.quality, self.recordings.sampled_from, house=house, clock=clock
@@ -236,10 +373,20 @@ class Office:
             house=house,
             clock=clock,
             turn=self.collector.turn if self.collector else None,
+            rooms=[self.events, self.plans, self.results],
+        )
+        self.converter = Converter(
+            self.recordings,
+            sounds,
+            holds=self.keeper.holds,
+            house=lambda: house().recordings,
+            clock=clock,
+            scratch=settings.data / "incoming",
+            turn=self.collector.turn if self.collector else None,
         )
         self._data = settings.data
 
-    def rooms(self) -> list[Room]:
+    def rooms(self) -> list[WebRoom]:
         """Give the rooms that have pages, in the order of the navigation."""
         players = Players(self.listening, self._name_of)
         return [
@@ -256,6 +403,21 @@ class Office:
                 )
             ),
             CallbackPages(self.callback_desk, players),
+            VisitPages(self.visit_desk, self.result_desk, players, self.dialer.store),
+            ResultPages(
+                self.result_desk,
+                players,
+                self.visit_desk.whose,
+                house=self._house,
+                people=self._people,
+            ),
+            CustomerRoom(
+                self.customer_desk,
+                self.machines,
+                who=self._name_of,
+                house=self._house,
+                clock=self._clock,
+            ),
             DutyPages(self.duty, house=self._house, people=self._people, clock=self._clock),
             LineRoom(
                 self.line_desk,
@@ -266,6 +428,7 @@ class Office:
             ),
             ListRoom(self.recordings, collector=self.collector, who=self._name_of),
             RecordingRoom(self.listening, who=self._name_of, customers=self._names_of),
+            LiveRoom(self.control),
             KeepingRoom(
                 self.keeper,
                 self.dossier,
@@ -298,6 +461,8 @@ class Office:
         collecting = {"recordings": self.collector.run()} if self.collector else {}
         return {
             **collecting,
+            "control": self.control.run(),
+            "converter": self.converter.run(),
             "keeper": self.keeper.run(),
             "quality": self.quality_desk.run(),
             "policy": self._policy.run(),
@@ -305,11 +470,42 @@ class Office:
             "lines": self.line_desk.run(),
             "penalties": self.penalty_desk.run(),
             "callbacks": self.callback_desk.run(),
+            "visits": self.visit_calls.run(),
+            "planner": self.planner.run(),
         }
 
     def start(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start all of it."""
         return [tasks.create_task(work, name=name) for name, work in self.work().items()]
+
+    async def _remind(self, conn: Connection, some: Sequence[Reminding], now: datetime) -> int:
+        """Keep what a plan reminds of as work for people, but for days that are over."""
+        zone = self._house().zone
+        ends = {
+            one.day: datetime.combine(one.day + timedelta(days=1), time(), zone) for one in some
+        }
+        items = [
+            WorkItem(
+                id=new_id(now),
+                kind=WorkKind.REMINDER,
+                origin=one.origin,
+                visit=None,
+                customer=one.customer,
+                department="",
+                owner=None,
+                channel="",
+                text=f"{one.reminder} · {one.to}",
+                due_at=ends[one.day],
+                opened_at=now,
+                done_by=None,
+                done_at=None,
+                note="",
+            )
+            for one in some
+            if ends[one.day] > now
+        ]
+        await self.results.open_work(conn, items)
+        return len(items)
 
     def _people(self) -> Directory:
         return self._desk.directory
@@ -322,11 +518,39 @@ class Office:
         found = self._people().by_id(person)
         return found.name if found else person
 
-    def _room_left(self) -> tuple[str, Mapping[str, int]] | None:
+    def _room_left(self) -> RoomLeft | None:
         """Tell how much room recordings have; None where none are collected."""
         if self.collector is None:
             return None
-        return self.collecting.room.value, self.collecting.free
+        now = self.collecting
+        return RoomLeft(word=now.room.value, free=now.free, troubles=now.troubles)
+
+    async def recorded(self, calls: Collection[str]) -> dict[str, list[Recorded]]:
+        """Give what can be heard of some calls, by call."""
+        return {
+            call: [Recorded(id=one.id, person=one.person) for one in some if one.playable]
+            for call, some in (await self.recordings.of_calls(calls)).items()
+        }
+
+    def recordings_alarm(self) -> float | None:
+        """Say how bad it is with recordings: 0 well, 1 little room, 2 none, or no collecting."""
+        if self.collector is None:
+            return None
+        if self.collecting.room is Room.FULL or self.collecting.troubles:
+            return 2.0
+        return 1.0 if self.collecting.room is Room.LOW else 0.0
+
+    async def _wishes(self, customer: str) -> Wishes:
+        """Give what a customer wants; whom nobody knows any more wants no call."""
+        known = await self._customers.get(customer)
+        return wishes_of(known) if known else Wishes(do_not_call=True)
+
+    async def _contacts(self, customer: Customer, limit: int) -> list[Contact]:
+        """Give the last calls with any number of a customer, newest first."""
+        found = [
+            one for number in customer.phones for one in await self._calls.contacts(number, "")
+        ]
+        return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
     async def _callback_states(self, calls: Collection[str]) -> Mapping[str, str]:
         found = await self.callbacks.of_calls(calls)

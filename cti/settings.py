@@ -34,8 +34,14 @@ MaybeFile = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
 """A file, or none; TOML and the environment say none by an empty text."""
 
 
-Folder = Annotated[str, Field(pattern=r"^/[^=]*(=\s*/[^=]*)?$", max_length=1000)]
-"""A folder of a PBX, and where it is here if it has another path."""
+Folder = Annotated[
+    str,
+    Field(
+        pattern=r"^/[^=]*(=\s*(/[^=]*|sftp://[^\s=:@/]+@[^\s=@/]+/[^=]*|s3://[^\s=@/]+(/[^=]*)?))?$",
+        max_length=1000,
+    ),
+]
+"""A folder of a PBX, and where it is reached if not here by the same path."""
 
 
 class Part(BaseModel):
@@ -63,19 +69,37 @@ class PbxSettings(Part):
     )
     recordings: list[Folder] = Field(
         [],
-        description="Where it writes recordings and messages: `PATH`, or `PATH = FOLDER HERE`; "
+        description="Where it writes recordings and messages: `PATH`, `PATH = FOLDER HERE`, "
+        "`PATH = sftp://USER@HOST/FOLDER` or `PATH = s3://BUCKET/PREFIX`; "
         "empty: none are collected.",
     )
+    sftp_known_hosts: MaybeFile = Field(
+        None, description="A file with the host keys of the SFTP servers, as OpenSSH writes it."
+    )
+    sftp_key_file: MaybeFile = Field(None, description="The private key that may log in there.")
+    sftp_password_file: MaybeFile = Field(
+        None, description="In place of a key: a file that holds the password alone."
+    )
+    s3_endpoint: str = Field(
+        "", description="Where the bucket is, as https://s3.example.org; empty: Amazon's own."
+    )
+    s3_region: str = Field("us-east-1", description="Its region.")
+    s3_key_id: str = Field("", description="The access key that may read it.")
+    s3_secret_file: MaybeFile = Field(None, description="A file that holds its secret alone.")
     tls: bool = Field(False, description="Speak TLS with AMI.")
     tls_ca: MaybeFile = Field(None, description="CA file that signed its certificate.")
     connect_within: Seconds = Field(5.0, description="Seconds to connect, and again to log in.")
     ping_every: Seconds = Field(2.0, description="Ask the PBX this often whether it is there.")
     ping_within: Seconds = Field(4.5, description="No answer for this long: the link is dead.")
 
-    def spools(self) -> list[tuple[str, Path]]:
-        """Give the folders of recordings: what the PBX calls each, and where it is here."""
+    def spools(self) -> list[tuple[str, str]]:
+        """Give the folders of recordings: what the PBX calls each, and where it is reached."""
         told = [one.partition("=") for one in self.recordings]
-        return [(path.strip(), Path((here or path).strip())) for path, _, here in told]
+        return [(path.strip(), (here or path).strip()) for path, _, here in told]
+
+    def read_source_secret(self, key: str) -> str:
+        """Give what `sftp_password_file` or `s3_secret_file` holds. Raises `ConfigError`."""
+        return _secret(f"pbx {self.name}", key, getattr(self, key))
 
     def read_secret(self) -> str:
         """Give the AMI secret; the file wins. Raises `ConfigError`."""

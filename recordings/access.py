@@ -9,7 +9,7 @@ from typing import Final
 
 from cti.house import RecordingRules
 from cti.people.rules import Person, Right
-from recordings.record import Recording
+from recordings.record import Marker, Recording
 
 ALL: Final = (Right.REVIEW, Right.AUDIT)
 """Whoever has one of these hears all."""
@@ -40,6 +40,24 @@ def may_hear(
 def may_take(person: Person, rules: RecordingRules) -> bool:
     """Tell whether somebody may take a file away of what he may hear."""
     return person.role in rules.download and any(map(person.may, ANY))
+
+
+def may_pause(person: Person, rules: RecordingRules) -> bool:
+    """Tell whether the house lets somebody of this role pause a recording."""
+    return person.role in rules.pause_by
+
+
+def holds_or_leads(person: Person, *, holds: bool) -> bool:
+    """Tell whether a live call's recording is somebody's to control.
+
+    Of whoever talks in it, and of those who lead (22.4).
+    """
+    return person.may(Right.REVIEW) or (holds and person.may(Right.OWN_WORK))
+
+
+def may_unmark(person: Person, one: Marker) -> bool:
+    """Tell whether somebody may take a comment away: his own, and who looks after the work any."""
+    return person.may(Right.REVIEW) or (person.may(Right.OWN_WORK) and one.person == person.id)
 
 
 def may_mark(person: Person) -> bool:

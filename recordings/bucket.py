@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 ANSWERS_WITHIN: Final = "30s"
 CONNECTS_WITHIN: Final = "5s"
 TRIED_FOR: Final = timedelta(seconds=10)
-_FAULTS: Final = (BaseError, OSError)
+FAULTS: Final = (BaseError, OSError)
+"""What obstore raises."""
 
 
 @value
@@ -53,31 +54,36 @@ class Bucket:
     secret: str
 
 
+def store_of(bucket: Bucket) -> S3Store:
+    """Give what speaks with a bucket; nothing is asked of it yet."""
+    config: S3Config = {
+        "region": bucket.region,
+        "access_key_id": bucket.key_id,
+        "secret_access_key": bucket.secret,
+        "virtual_hosted_style_request": False,
+    }
+    if bucket.endpoint:
+        config["endpoint"] = bucket.endpoint
+    return S3Store(
+        bucket.name,
+        prefix=bucket.prefix or None,
+        config=config,
+        client_options={
+            "timeout": ANSWERS_WITHIN,
+            "connect_timeout": CONNECTS_WITHIN,
+            "allow_http": bucket.endpoint.startswith("http://"),
+        },
+        retry_config={"max_retries": 2, "retry_timeout": TRIED_FOR},
+    )
+
+
 class S3Bucket:
     """A bucket of recordings. `scratch` is a folder of this machine."""
 
     def __init__(self, bucket: Bucket, scratch: Path, keys: Keys | None = None) -> None:
         self._where = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")
         self._scratch, self._keys = scratch, keys
-        config: S3Config = {
-            "region": bucket.region,
-            "access_key_id": bucket.key_id,
-            "secret_access_key": bucket.secret,
-            "virtual_hosted_style_request": False,
-        }
-        if bucket.endpoint:
-            config["endpoint"] = bucket.endpoint
-        self._store = S3Store(
-            bucket.name,
-            prefix=bucket.prefix or None,
-            config=config,
-            client_options={
-                "timeout": ANSWERS_WITHIN,
-                "connect_timeout": CONNECTS_WITHIN,
-                "allow_http": bucket.endpoint.startswith("http://"),
-            },
-            retry_config={"max_retries": 2, "retry_timeout": TRIED_FOR},
-        )
+        self._store = store_of(bucket)
 
     @property
     def key_id(self) -> str | None:
@@ -147,7 +153,7 @@ class S3Bucket:
             raise StorageUnavailable(
                 f"{self._where}: a recording cannot be opened: {fault}"
             ) from fault
-        except _FAULTS as fault:
+        except FAULTS as fault:
             why = str(fault).splitlines()[0][:300]
             raise StorageUnavailable(
                 f"{self._where}: {why}", "see that it answers, and that the key may use it"

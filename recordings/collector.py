@@ -31,7 +31,7 @@ from recordings.linker import Calls, File, Linker
 from recordings.names import Named, Side
 from recordings.record import Recording, State
 from recordings.rules import Room
-from recordings.spool import Ears, Found, SourceGone, Spool, mark
+from recordings.spool import Ears, Found, Source, SourceGone, Spool, mark
 from recordings.storage import Storage, StorageUnavailable
 from recordings.store import RecordingStore
 
@@ -60,7 +60,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 class Waiting:
     """A recording's files that are not kept yet, by their sides."""
 
-    spool: Spool
+    spool: Source
     named: Named
     files: dict[Side, Found] = field(default_factory=dict)
     closed: set[Side] = field(default_factory=set)
@@ -130,7 +130,7 @@ class Collector:
         self,
         store: RecordingStore,
         storage: Storage,
-        spools: Sequence[Spool],
+        spools: Sequence[Source],
         *,
         calls: Calls,
         house: Callable[[], House],
@@ -153,14 +153,15 @@ class Collector:
         self._sweep_at = dict[str, float]()
         self._wake = asyncio.Event()
         self._threads = ThreadPoolExecutor(WORKERS, "recordings")
-        self._ears = {spool.name: Ears(spool) for spool in spools}
+        self._ears = {one.name: Ears(one) for one in spools if isinstance(one, Spool)}
 
     async def run(self) -> None:
         """Collect for ever; a fault is told and tried again. Ends by being cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for spool in self._spools:
-                    tasks.create_task(self._hear(spool), name=f"ears {spool.name}")
+                    if spool.name in self._ears:
+                        tasks.create_task(self._hear(spool), name=f"ears {spool.name}")
                 while True:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), EVERY)
@@ -180,6 +181,8 @@ class Collector:
         self._threads.shutdown(wait=False, cancel_futures=True)
         for ears in self._ears.values():
             ears.close()
+        for spool in self._spools:
+            spool.close()
 
     async def look(self) -> None:
         """Do all that is to be done now. Doing it again does nothing."""
@@ -206,7 +209,7 @@ class Collector:
 
     # -- what is there
 
-    async def _hear(self, spool: Spool) -> None:
+    async def _hear(self, spool: Source) -> None:
         async for path in self._ears[spool.name].closed():
             if path is None:
                 self._sweep_at.pop(spool.name, None)
@@ -216,7 +219,7 @@ class Collector:
                     self._see(spool, found, now, closed=found.path == path)
             self._wake.set()
 
-    async def _sweep(self, spool: Spool, now: datetime) -> None:
+    async def _sweep(self, spool: Source, now: datetime) -> None:
         """Look through a spool when it is time for it."""
         began = self._clock.monotonic()
         if began < self._sweep_at.get(spool.name, began):
@@ -232,13 +235,14 @@ class Collector:
         self._sweep_at[spool.name] = began + max(
             SWEEP_EVERY, (self._clock.monotonic() - began) * SWEEP_SHARE
         )
-        self._ears[spool.name].follow(swept.folders)
-        there = {self._see(spool, found, now, closed=False) for found in swept.found}
+        if ears := self._ears.get(spool.name):
+            ears.follow(swept.folders)
+        there = {self._see(spool, found, now, closed=spool.whole) for found in swept.found}
         for file in before - there:
             self._waiting.pop(file, None)  # the PBX took it away
         await self._forget_kept(spool, there - before)
 
-    def _see(self, spool: Spool, found: Found, now: datetime, *, closed: bool) -> File:
+    def _see(self, spool: Source, found: Found, now: datetime, *, closed: bool) -> File:
         named = spool.named(found, self._house().zone)
         one = Waiting(spool=spool, named=named)
         if mark(spool, found) not in self._done:
@@ -246,7 +250,7 @@ class Collector:
             one.sees(named.side, found, now, closed=closed)
         return one.file
 
-    async def _forget_kept(self, spool: Spool, fresh: set[File]) -> None:
+    async def _forget_kept(self, spool: Source, fresh: set[File]) -> None:
         """Let go of what an earlier process has kept as it still is."""
         kept = await self._store.latest(spool.pbx, [source for _, source in fresh])
         for file in fresh & self._waiting.keys():
@@ -365,7 +369,8 @@ class Collector:
         self.figures.free = {} if free is None else {STORAGE: free}
         for spool in self._spools:
             with suppress(OSError):
-                self.figures.free[spool.name] = await self._in_thread(spool.room)
+                if (left := await self._in_thread(spool.room)) is not None:
+                    self.figures.free[spool.name] = left
         self._judge_room(free)
 
     def _begin(self, used: bool) -> None:

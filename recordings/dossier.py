@@ -82,6 +82,18 @@ class Forgetful(Protocol):
         ...
 
 
+class Rooms(Protocol):
+    """Rooms that keep what was done about a customer: events, visits."""
+
+    async def tell(self, customer: str) -> Mapping[str, Any]:
+        """Give all of it, by the name of the file in which it is given away."""
+        ...
+
+    async def forget(self, conn: Connection, customer: str, now: datetime) -> None:
+        """Forget all of it. Raises `Refused` (customer_on_call)."""
+        ...
+
+
 class Sink(Protocol):
     """Where files are given away to. Blocks."""
 
@@ -99,6 +111,8 @@ class Whole:
     calls: Sequence[Mapping[str, Any]]
     recordings: Sequence[Recording]
     holds: Sequence[Hold]
+    more: Mapping[str, Any]
+    """What other rooms keep of him, by file."""
 
     @property
     def heard(self) -> list[Recording]:
@@ -134,7 +148,9 @@ class Dossier:
         others: Sequence[Forgetful],
         policy: Callable[[], str],
         clock: Clock,
+        rooms: Sequence[Rooms] = (),
     ) -> None:
+        self._rooms = rooms
         self._db, self._customers, self._calls = db, customers, calls
         self._store, self._storage, self._holds = store, storage, holds
         self._others, self._policy, self._clock = others, policy, clock
@@ -151,7 +167,11 @@ class Dossier:
         some = await self._store.all_of_customer(customer, ids)
         concerned = {*ids, *(one.call for one in some if one.call)}
         held = await self._holds(concerned)
+        more: dict[str, Any] = {}
+        for room in self._rooms:
+            more |= await room.tell(customer)
         return Whole(
+            more=more,
             customer=found,
             numbers=numbers,
             calls=calls,
@@ -222,6 +242,8 @@ class Dossier:
             gone = await self._store.erase(conn, customer, calls, tomb)
             for forget in self._others:
                 await forget(conn, calls, found.numbers)
+            for room in self._rooms:
+                await room.forget(conn, customer, now)
             await self._customers.forget(conn, customer)
             await audit.record(
                 conn,
@@ -248,6 +270,8 @@ class Dossier:
 
         add("customer.json", [_json(asdict(found.customer))])
         add("calls.json", [_json(list(found.calls))])
+        for name, kept in found.more.items():
+            add(name, [_json(kept)])
         add("calls.csv", [csv_bytes(_sheet(found.calls))])
         for one in found.recordings:
             file = ""

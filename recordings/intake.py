@@ -24,7 +24,7 @@ from recordings.audio import (
 )
 from recordings.names import Side
 from recordings.peaks import Meter
-from recordings.spool import Opened, SourceGone, Spool
+from recordings.spool import Opened, Source, SourceGone
 from recordings.storage import Put, Storage
 
 PIECE: Final = 1 << 20
@@ -58,7 +58,7 @@ class Taken:
     changed: int
 
 
-def take(spool: Spool, paths: Mapping[Side, str], storage: Storage) -> Taken:
+def take(spool: Source, paths: Mapping[Side, str], storage: Storage) -> Taken:
     """Keep what the files of one recording hold.
 
     Raises `SourceGone` if they changed meanwhile, and what `Storage.put` raises.
@@ -85,7 +85,7 @@ def take(spool: Spool, paths: Mapping[Side, str], storage: Storage) -> Taken:
     )
 
 
-def is_whole(spool: Spool, path: str) -> bool:
+def is_whole(spool: Source, path: str) -> bool:
     """Say whether a file's header says how long it is. Raises `SourceGone`."""
     with spool.open(path) as opened:
         try:

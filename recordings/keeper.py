@@ -150,16 +150,18 @@ class Keeper:
             return rules.due(one, now, tier=tier, direction=direction, rules=asked, held=held)
 
         old = [one for one in some if over(one, held=False)]
-        holding = await self.holds({one.call for one in old if one.call})
-        free = [one for one in old if over(one, held=one.call in holding)]
+        holding = await self.holds({one.call for one in old if one.call}, [one.id for one in old])
+        free = [one for one in old if over(one, held=one.call in holding or one.id in holding)]
         return free, len(old) - len(free)
 
     # -- holding
 
-    async def holds(self, calls: Collection[str]) -> dict[str, list[Hold]]:
-        """Give all that holds the recordings of calls now, by call."""
+    async def holds(
+        self, calls: Collection[str], recordings: Collection[str] = ()
+    ) -> dict[str, list[Hold]]:
+        """Give all that holds the recordings of calls now, by call, and some recordings, by id."""
         now = self._clock.now()
-        found = await self._store.held(calls, now)
+        found = await self._store.held(calls, now, recordings)
         for why, ask in self._undecided.items():
             for call, ref in (await ask(calls)).items():
                 found.setdefault(call, []).append(
@@ -179,9 +181,18 @@ class Keeper:
         )
 
     async def hold(
-        self, call: str, person: Person, reason: str, until: datetime | None, address: str = ""
+        self,
+        call: str,
+        person: Person,
+        reason: str,
+        until: datetime | None,
+        address: str = "",
+        *,
+        recording: str | None = None,
     ) -> None:
         """Let a person hold the recordings of a call, until an instant or until it is lifted.
+
+        Without a call it is the one `recording` that is held.
 
         Raises `Refused`: hold_right, bad_text, hold_over.
         """
@@ -191,6 +202,7 @@ class Keeper:
         made = Hold(
             id=new_id(now),
             call=call,
+            recording=recording,
             why=BY_HAND,
             ref="",
             since=now,

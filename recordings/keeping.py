@@ -75,6 +75,7 @@ class KeepingRoom:
     ) -> web.Response:
         it = await self._listening.allowed(_id(request), _person(visitor))
         form = await request.post()
+        holding = await self._keeper.holds([it.call] if it.call else [], [it.id])
         return self._kit.pages.page(
             request,
             visitor,
@@ -83,7 +84,7 @@ class KeepingRoom:
             refusal=refusal,
             it=it,
             until=await self._keeper.kept_until(it),
-            holds=(await self._keeper.holds([it.call])).get(it.call, []) if it.call else [],
+            holds=[one for some in holding.values() for one in some],
             by_hand=BY_HAND,
             who=self._who,
             limit=REASON_LIMIT,
@@ -91,18 +92,19 @@ class KeepingRoom:
         )
 
     async def hold(self, request: web.Request, visitor: Visitor) -> web.Response:
-        """Hold the recordings of a call, or let them go."""
+        """Hold the recordings of a call, or one that has none; or let them go."""
         form, person = await request.post(), _person(visitor)
         it = await self._listening.allowed(_id(request), person)
         reason, address = str(form.get("reason", "")), self._from(request)
         try:
             if form.get("do") == "lift":
                 await self._keeper.lift(str(form.get("hold", "")), person, reason, address)
-            elif it.call is None:
-                raise Refused("hold_no_call", "what belongs to no call cannot be held")
             else:
                 until = self._day(str(form.get("until", "")))
-                await self._keeper.hold(it.call, person, reason, until, address)
+                alone = None if it.call else it.id
+                await self._keeper.hold(
+                    it.call or "", person, reason, until, address, recording=alone
+                )
         except Refused as refusal:
             return await self._keeping(request, visitor, refusal)
         done = "hold_lifted" if form.get("do") == "lift" else "held"

@@ -15,7 +15,7 @@ from cti.db.schema import new_id
 from cti.house import House
 from recordings import names, rules
 from recordings.names import Named
-from recordings.record import Kind, NamedBy, Recording, State
+from recordings.record import Consent, Kind, NamedBy, Recording, State
 from recordings.store import RecordingStore
 
 NEWEST: Final = timedelta(minutes=5)
@@ -83,7 +83,9 @@ class Linker:
         lived = [one.call for one in self._known.values() if not one.over]
         found = await self._calls.recorded(since, lived)
         some = [one for one in found if one.pbx in self._pbxs]
-        await self._await([one for one in some if self._known.get(one.call) != one], now)
+        changed = [one for one in some if self._known.get(one.call) != one]
+        await self._await(changed, now)
+        await self._tell([one for one in changed if one.over and one.files])
         if deep:
             self._known.clear()
             self._of_file.clear()
@@ -91,6 +93,15 @@ class Linker:
             self._known[call.call] = call
             for file in call.files:
                 self._of_file[call.pbx, names.stored(file)] = call
+
+    async def _tell(self, calls: Sequence[RecordedCall]) -> None:
+        """Keep how the customers of recorded calls were told that they are (REC-08)."""
+        if calls:
+            house = self._house().recordings
+            await self._store.tell(
+                Consent(call=one.call, told=rules.told(one.line, house, announced=one.announced))
+                for one in calls
+            )
 
     async def _first(self, now: datetime) -> datetime:
         """Give when recordings were first collected: no older call misses one."""
@@ -201,6 +212,7 @@ class Linker:
                 told += rules.lacking(some)
         await self._store.keep(told)
         await self._store.drop(gone)
+        await self._tell([one for one in over if one.call in has])
         self._judged = (self._judged & self._known.keys()) | {one.call for one in over}
 
 

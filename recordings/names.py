@@ -90,6 +90,11 @@ def is_sound(name: str) -> bool:
     return "." in name and name.rpartition(".")[2].lower() in ENDINGS
 
 
+def is_one_touch(path: str) -> bool:
+    """Tell by its name whether a file was begun by a key during the call (features.conf)."""
+    return path.rpartition("/")[2].lower().startswith("auto-")
+
+
 def is_message(path: str) -> bool:
     """Tell by its folder whether a file is a message in a mailbox."""
     return _MAILBOX.search(path) is not None
@@ -213,4 +218,4 @@ def given(one: Recording) -> str:
     """Give a name for a file that is given away: when it began, and the end of its id."""
     ending = re.sub(r"[^a-z0-9]", "", one.source.rpartition(".")[2].lower())[:8]
     began = f"{one.began or one.seen_at:%Y%m%d-%H%M%S}"
-    return f"{began}-{one.id[-6:]}.{'ogg' if one.format == 'opus' else ending or 'wav'}"
+    return f"{began}-{one.id[-6:]}.{'ogg' if one.format == 'ogg' else ending or 'wav'}"

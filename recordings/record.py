@@ -140,9 +140,31 @@ class Recording:
         return bool(self.place and self.duration_ms) and self.gone_at is None
 
 
+class Why(StrEnum):
+    """Why a call was not recorded for a time."""
+
+    ASKED = "asked"
+    """A person asked for it, as while a card number is told."""
+    REFUSED = "refused"
+    """The customer does not want to be recorded: until the call is over, or he agrees."""
+
+
+class Told(StrEnum):
+    """How the customer was told that he is recorded."""
+
+    PBX = "pbx"
+    """The PBX announced it, and said so."""
+    LINE = "line"
+    """The house says that this line announces it, before the PBX has the call."""
+    NO = "no"
+    """The house wants it told, and nobody knows that it was."""
+    NEED_NOT = "need_not"
+    """The house does not want it told."""
+
+
 @value
 class Pause:
-    """A time in which a call was not recorded because a person asked for that (card numbers)."""
+    """A time in which a call was not recorded. At `until` it ends by itself; None: it does not."""
 
     id: str
     call: str
@@ -150,6 +172,33 @@ class Pause:
     began: datetime
     ended: datetime | None
     person: str
+    why: Why = Why.ASKED
+    until: datetime | None = None
+
+
+@value
+class Consent:
+    """How the customer of a call was told of the recording, and whether he refused it (REC-08)."""
+
+    call: str
+    told: Told
+    refused_at: datetime | None = None
+    refused_by: str | None = None
+
+
+@value
+class Original:
+    """What the PBX wrote, where what is kept was made of it. Once dropped, `place` is empty."""
+
+    recording: str
+    place: str
+    key_id: str | None
+    sha256: str
+    size: int
+    format: str
+    duration_ms: int
+    converted_at: datetime
+    dropped_at: datetime | None = None
 
 
 @value
@@ -169,7 +218,8 @@ class Hold:
     """Why the recordings of a call must not be deleted.
 
     `why` is `by_hand`, with a person's `reason`, or what is undecided in another room, with
-    `ref` naming it there. None as `until`: until it is lifted.
+    `ref` naming it there. None as `until`: until it is lifted. What belongs to no call is held by
+    itself, as `recording`; then `call` is empty.
     """
 
     id: str
@@ -180,3 +230,4 @@ class Hold:
     until: datetime | None
     person: str
     reason: str = ""
+    recording: str | None = None

@@ -25,6 +25,13 @@ async def reseal(store: RecordingStore, storage: Storage) -> int:
                 await asyncio.to_thread(storage.forget, place)
             done += 1
         after = some[-1].id
+    while places := await store.originals_sealed_otherwise(storage.key_id):
+        for place in places:
+            put = await asyncio.to_thread(_again, storage, place)
+            await store.moved(place, put.place, put.key_id)
+            if put.place != place:
+                await asyncio.to_thread(storage.forget, place)
+            done += 1
     return done
 
 

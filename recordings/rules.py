@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from cti.calls.record import Direction, RecordedCall, RecordedTalk
+from cti.calls.record import CallRecord, Direction, RecordedCall, RecordedTalk
 from cti.house import RecordingRules
+from recordings import names
 from recordings.names import Named
-from recordings.record import Hold, Kind, NamedBy, Recording, State
+from recordings.record import Hold, Kind, NamedBy, Recording, State, Told
 
 STILL: Final = timedelta(seconds=10)
 """A file whose header is whole, and that nobody has written for so long, is finished."""
@@ -193,6 +194,25 @@ def _ends_agree(call: RecordedCall, one: Recording) -> bool:
         and abs(talk.ended - one.ended) <= SLACK
         for talk in call.talks
     )
+
+
+def told_of_call(call: CallRecord, rules: RecordingRules) -> Told:
+    """Say how the customer of a live call was told that he is recorded (REC-08)."""
+    return told(call.dialled or "", rules, announced=call.announced)
+
+
+def told(line: str, rules: RecordingRules, *, announced: bool) -> Told:
+    """Say how a customer was told. `line` was dialled; `announced`: the PBX said that it told."""
+    if announced:
+        return Told.PBX
+    if line in rules.announcing_lines:
+        return Told.LINE
+    return Told.NO if rules.announce else Told.NEED_NOT
+
+
+def one_touch_alone(call: CallRecord) -> bool:
+    """Say whether all that records a call was begun by a key, so that a key may end it."""
+    return bool(call.recordings) and all(names.is_one_touch(file) for file in call.recordings)
 
 
 def should_have_one(call: RecordedCall, rules: RecordingRules) -> bool:

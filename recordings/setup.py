@@ -1,7 +1,8 @@
 """What the settings say about recordings, built. Nothing runs yet."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from cti.callbacks.store import CallbackStore
@@ -13,13 +14,13 @@ from cti.errors import ConfigError
 from cti.house import House
 from cti.penalties.store import PenaltyStore
 from cti.quality.store import QualityStore
-from cti.settings import Settings
+from cti.settings import PbxSettings, Settings
 from recordings.collector import Collector
-from recordings.dossier import Dossier
+from recordings.dossier import Dossier, Rooms
 from recordings.keeper import Keeper
 from recordings.linker import Calls
 from recordings.seal import Keys, read_keys
-from recordings.spool import Spool
+from recordings.spool import Source, Spool
 from recordings.storage import LocalFolder, Storage
 from recordings.store import RecordingStore
 
@@ -35,15 +36,77 @@ def storage_of(settings: Settings) -> Storage:
     return LocalFolder(settings.recordings_folder, keys)
 
 
+def _source(pbx: PbxSettings, path: str, where: str) -> Source:
+    """Give where files of a PBX are."""
+    kind, _, rest = where.partition("://")
+    if kind == "sftp":
+        return _over_sftp(pbx, path, rest)
+    if kind == "s3":
+        return _from_bucket(pbx, path, rest)
+    return Spool(pbx.name, path, Path(where))
+
+
+def _over_sftp(pbx: PbxSettings, path: str, where: str) -> Source:
+    try:
+        from recordings.sftp import Server, SftpSpool
+    except ModuleNotFoundError as fault:
+        raise ConfigError(
+            f"sftp:// needs {fault.name}, which is not installed",
+            "install cti with it: pip install 'cti[sftp]'",
+            code="recordings_sftp",
+        ) from fault
+    if pbx.sftp_known_hosts is None:
+        raise ConfigError(
+            f"pbx {pbx.name}: recordings over SFTP need sftp_known_hosts",
+            "name a file that holds the server's host key",
+            code="sftp_known_hosts",
+        )
+    login, _, folder = where.partition("/")
+    user, _, at = login.partition("@")
+    host, _, port = at.rpartition(":") if at.rpartition(":")[2].isdecimal() else (at, "", "22")
+    server = Server(
+        host=host.strip("[]"),
+        port=int(port),
+        user=user,
+        folder=f"/{folder}",
+        known_hosts=pbx.sftp_known_hosts,
+        key_file=pbx.sftp_key_file,
+        password=pbx.read_source_secret("sftp_password_file"),
+    )
+    return SftpSpool(pbx.name, path, server)
+
+
+def _from_bucket(pbx: PbxSettings, path: str, where: str) -> Source:
+    try:
+        from recordings.bucket import Bucket
+        from recordings.objects import BucketSpool
+    except ModuleNotFoundError as fault:
+        raise _not_installed("s3://", fault) from fault
+    name, _, prefix = where.partition("/")
+    bucket = Bucket(
+        name=name,
+        prefix=prefix.strip("/"),
+        endpoint=pbx.s3_endpoint,
+        region=pbx.s3_region,
+        key_id=pbx.s3_key_id,
+        secret=pbx.read_source_secret("s3_secret_file"),
+    )
+    return BucketSpool(pbx.name, path, bucket)
+
+
+def _not_installed(what: str, fault: ModuleNotFoundError) -> ConfigError:
+    return ConfigError(
+        f"{what} needs {fault.name}, which is not installed",
+        "install cti with it: pip install 'cti[s3]'",
+        code="recordings_s3",
+    )
+
+
 def _bucket(settings: Settings, keys: Keys | None) -> Storage:
     try:
         from recordings.bucket import Bucket, S3Bucket
     except ModuleNotFoundError as fault:
-        raise ConfigError(
-            f"recordings.s3_bucket needs {fault.name}, which is not installed",
-            "install cti with it: pip install 'cti[s3]'",
-            code="recordings_s3",
-        ) from fault
+        raise _not_installed("recordings.s3_bucket", fault) from fault
     told = settings.recordings
     name, _, prefix = told.s3_bucket.partition("/")
     bucket = Bucket(
@@ -66,10 +129,11 @@ def collector_of(
     house: Callable[[], House],
     clock: Clock,
 ) -> Collector | None:
-    """Give the collector; None where no PBX says in which folders it writes."""
-    spools = [
-        Spool(pbx.name, path, folder) for pbx in settings.pbx for path, folder in pbx.spools()
-    ]
+    """Give the collector; None where no PBX says in which folders it writes.
+
+    Raises `ConfigError`: recordings_s3, recordings_sftp, sftp_key, sftp_known_hosts, secret_file.
+    """
+    spools = [_source(pbx, path, where) for pbx in settings.pbx for path, where in pbx.spools()]
     if not spools:
         return None
     return Collector(
@@ -95,6 +159,7 @@ def keeping_of(
     house: Callable[[], House],
     clock: Clock,
     turn: asyncio.Lock | None = None,
+    rooms: Sequence[Rooms] = (),
 ) -> tuple[Keeper, Dossier]:
     """Give what deletes by rule, and what knows all of one customer."""
     store = RecordingStore(db)
@@ -118,5 +183,6 @@ def keeping_of(
         others=[penalties.forget_numbers, callbacks.forget_numbers],
         policy=lambda: house().version,
         clock=clock,
+        rooms=rooms,
     )
     return keeper, dossier

@@ -8,10 +8,10 @@ nothing outside of it is ever reached. Nothing here writes.
 import os
 import stat
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 import asyncinotify
@@ -31,6 +31,13 @@ _CLOSED: Final = asyncinotify.Mask.CLOSE_WRITE | asyncinotify.Mask.MOVED_TO
 _WATCHED: Final = _CLOSED | asyncinotify.Mask.CREATE | asyncinotify.Mask.ONLYDIR
 
 
+class SourceAway(OSError):
+    """Where the PBX's files are does not answer now."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(0, why)
+
+
 class SourceGone(Exception):
     """The PBX's file is not there, is no plain file, or changed while it was read."""
 
@@ -48,8 +55,88 @@ class Found:
     note: str = ""
 
 
+class Opened(Protocol):
+    """A file of the PBX that is being read."""
+
+    @property
+    def path(self) -> str:
+        """Give its path below the folder."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Give its bytes, as they were when it was opened."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Give a part of the file. Raises `SourceGone`."""
+        ...
+
+    def found(self) -> Found:
+        """Give the file as it is now. Raises `SourceGone`."""
+        ...
+
+
+class Source(Protocol):
+    """Where files of one PBX are: a folder here, or on another machine, or a bucket. Blocks."""
+
+    @property
+    def pbx(self) -> str:
+        """Give the PBX whose files these are."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Give its name for people."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether a file that is there is finished."""
+        ...
+
+    def named(self, found: Found, zone: ZoneInfo) -> Named:
+        """Give what a file's name says."""
+        ...
+
+    def sweep(self, known: Collection[int] = ()) -> "Swept":
+        """Give the files of sound that are not `known` by their `mark`. Raises `OSError`."""
+        ...
+
+    def family(self, path: str) -> list[Found]:
+        """Give a file as it is now, and those of its sides, or of the whole, that are there."""
+        ...
+
+    def open(self, path: str) -> AbstractContextManager[Opened]:
+        """Open a file. Raises `SourceGone`."""
+        ...
+
+    def room(self) -> int | None:
+        """Give the bytes that are free where the PBX writes; None where nobody can tell."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        ...
+
+
+def named(path: str, found: Found, zone: ZoneInfo) -> Named:
+    """Give what the name of a file in a PBX's folder `path` says.
+
+    A message goes by its own id, for its file moves.
+    """
+    told = names.said(f"{path}/{found.path}", zone)
+    if told.kind is Kind.VOICEMAIL and (own := names.message(found.note).id):
+        box = told.whole.rsplit("/", 2)[0]
+        told = replace(told, whole=f"{box}/{own}.{found.path.rpartition('.')[2]}")
+    return told
+
+
 class Spool:
     """One folder of one PBX. `path` is what the PBX calls it, `folder` where it is here."""
+
+    whole = False
+    """A file that is there may still be written."""
 
     def __init__(self, pbx: str, path: str, folder: Path) -> None:
         self.pbx, self.folder = pbx, folder
@@ -57,12 +144,8 @@ class Spool:
         self.name = f"{pbx} {self._path}"
 
     def named(self, found: Found, zone: ZoneInfo) -> Named:
-        """Give what a file's name says; a message goes by its own id, for its file moves."""
-        named = names.said(f"{self._path}/{found.path}", zone)
-        if named.kind is Kind.VOICEMAIL and (own := names.message(found.note).id):
-            box = named.whole.rsplit("/", 2)[0]
-            named = replace(named, whole=f"{box}/{own}.{found.path.rpartition('.')[2]}")
-        return named
+        """Give what a file's name says."""
+        return named(self._path, found, zone)
 
     def sweep(self, known: Collection[int] = ()) -> "Swept":
         """Give the files of sound that are not `known` by their `mark`, and all folders.
@@ -108,7 +191,7 @@ class Spool:
         return None
 
     @contextmanager
-    def open(self, path: str) -> Iterator["Opened"]:
+    def open(self, path: str) -> Iterator["LocalFile"]:
         """Open a file of the spool. Raises `SourceGone`."""
         fds = list[int]()
         try:
@@ -121,7 +204,7 @@ class Spool:
             fds.append(os.open(name, _FILE, dir_fd=fds[-1]))
             if not stat.S_ISREG(os.fstat(fds[-1]).st_mode):
                 raise SourceGone(f"{path} is no plain file")
-            yield Opened(path, fds[-1])
+            yield LocalFile(path, fds[-1])
         except OSError as fault:
             raise SourceGone(f"{path}: {fault.strerror}") from fault
         finally:
@@ -133,6 +216,9 @@ class Spool:
         found = os.statvfs(self.folder)
         return found.f_bavail * found.f_frsize
 
+    def close(self) -> None:
+        """Hold nothing open."""
+
 
 @value
 class Swept:
@@ -142,7 +228,7 @@ class Swept:
     folders: list[str]
 
 
-class Opened:
+class LocalFile:
     """A file of the PBX that is being read."""
 
     def __init__(self, path: str, fd: int) -> None:
@@ -161,7 +247,7 @@ class Opened:
         return _found(self.path, os.fstat(self._fd))
 
 
-def mark(spool: Spool, one: Found) -> int:
+def mark(spool: Source, one: Found) -> int:
     """Give a number by which a file in this state is known again, within this process."""
     return hash((spool.name, one.path, one.size, one.changed))
 

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -38,7 +38,21 @@ from cti.db import audit
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, first_id, metadata
 from cti.errors import Refused
-from recordings.record import Gone, Hold, Kind, Marker, NamedBy, Pause, Recording, State, may_become
+from recordings.record import (
+    Consent,
+    Gone,
+    Hold,
+    Kind,
+    Marker,
+    NamedBy,
+    Original,
+    Pause,
+    Recording,
+    State,
+    Told,
+    Why,
+    may_become,
+)
 
 _ID: Final = String(32)
 _ODD_CLOCK: Final = timedelta(days=1)
@@ -101,8 +115,35 @@ pauses: Final = Table(
     Column("began", Instant, nullable=False),
     Column("ended", Instant),
     Column("person", _ID, nullable=False),
+    Column("why", String(16), nullable=False),
+    Column("until", Instant),
 )
-"""By call, for the pause is there before the file is."""
+"""By call, for the pause is there before the file is. At `until` it ends by itself."""
+
+consents: Final = Table(
+    "recording_consents",
+    metadata,
+    Column("call", _ID, primary_key=True),
+    Column("told", String(16), nullable=False),
+    Column("refused_at", Instant),
+    Column("refused_by", _ID),
+)
+"""How the customer of a call was told of the recording, and whether he refused (REC-08)."""
+
+originals: Final = Table(
+    "recording_originals",
+    metadata,
+    Column("recording", _ID, primary_key=True),
+    Column("place", String(200), nullable=False, index=True),
+    Column("key_id", String(64)),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("converted_at", Instant, nullable=False),
+    Column("dropped_at", Instant),
+)
+"""What the PBX wrote, where what is kept was made of it. `place` is empty once it was dropped."""
 
 markers: Final = Table(
     "recording_markers",
@@ -132,8 +173,10 @@ holds: Final = Table(
     Column("until", Instant),
     Column("person", _ID, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("recording", _ID, index=True),
 )
-"""Holds are the call's: recordings that come later are held as well."""
+"""Holds are the call's: recordings that come later are held as well. What belongs to no call is
+held by itself: then `call` is empty."""
 
 cursors: Final = Table(
     "recording_cursors",
@@ -149,6 +192,30 @@ _MARKER: Final = tuple(one.name for one in fields(Marker))
 _COLUMNS: Final = tuple(recordings.c[name] for name in _PLAIN)
 _HOLD: Final = tuple(one.name for one in fields(Hold))
 _LINK: Final = ("call", "named_by", "agent", "person", "customer")
+
+
+class Put(Protocol):
+    """What the storage says that it keeps (`recordings.storage.Put`)."""
+
+    @property
+    def place(self) -> str:
+        """Where."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes before encryption."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """The hash before encryption."""
+        ...
+
+    @property
+    def key_id(self) -> str | None:
+        """The key, if it is sealed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,16 +338,35 @@ class RecordingStore:
         return found
 
     async def sharing(self, place: str) -> int:
-        """Count the recordings whose sound lies at a place: the last that goes takes it along."""
+        """Count what lies at a place, originals too: the last that goes takes it along."""
         async with self._db.read() as conn:
             kept = and_(recordings.c.place == place, recordings.c.gone_at.is_(None))
-            return int(await conn.scalar(select(func.count()).where(kept)) or 0)
+            also = and_(originals.c.place == place, originals.c.dropped_at.is_(None))
+            found = [await conn.scalar(select(func.count()).where(one)) for one in (kept, also)]
+            return sum(one or 0 for one in found)
 
     async def pauses_of(self, call: str) -> list[Pause]:
         """Give the pauses of a call, in order."""
         async with self._db.read() as conn:
             asked = select(pauses).where(pauses.c.call == call).order_by(pauses.c.began)
-            return [Pause(**row._mapping) for row in await conn.execute(asked)]
+            return [_pause(row) for row in await conn.execute(asked)]
+
+    async def open_pauses(self) -> list[Pause]:
+        """Give the pauses that nobody has ended, in order."""
+        async with self._db.read() as conn:
+            asked = select(pauses).where(pauses.c.ended.is_(None)).order_by(pauses.c.began)
+            return [_pause(row) for row in await conn.execute(asked)]
+
+    async def consents_of(self, calls: Collection[str]) -> dict[str, Consent]:
+        """Give how the customers of calls were told, and who refused, by call."""
+        found: dict[str, Consent] = {}
+        asked = sorted(set(calls))
+        async with self._db.read() as conn:
+            for start in range(0, len(asked), AT_ONCE):
+                some = consents.c.call.in_(asked[start : start + AT_ONCE])
+                for row in await conn.execute(select(consents).where(some)):
+                    found[row.call] = _consent(row)
+        return found
 
     async def markers_of(self, recording: str) -> list[Marker]:
         """Give the markers of a recording, in the order of the sound."""
@@ -350,6 +436,11 @@ class RecordingStore:
                 .where(recordings.c.place == place, recordings.c.gone_at.is_(None))
                 .values(place=to, key_id=key_id)
             )
+            await conn.execute(
+                update(originals)
+                .where(originals.c.place == place, originals.c.dropped_at.is_(None))
+                .values(place=to, key_id=key_id)
+            )
 
     async def used(self) -> bool:
         """Say whether anything was ever stored."""
@@ -370,6 +461,98 @@ class RecordingStore:
                 after={"at_ms": one.at_ms, "text": one.text},
                 address=address,
             )
+
+    async def unmark(self, one: Marker, *, who: str, at: datetime, address: str = "") -> bool:
+        """Let a comment go; what it said is in the audit. False: it was gone already."""
+        async with self._db.write() as conn:
+            done = await conn.execute(delete(markers).where(markers.c.id == one.id))
+            if done.rowcount:
+                await audit.record(
+                    conn,
+                    at=at,
+                    who=who,
+                    what="recording_unmarked",
+                    about=f"recording:{one.recording}",
+                    before={"at_ms": one.at_ms, "text": one.text, "person": one.person},
+                    address=address,
+                )
+            return bool(done.rowcount)
+
+    async def begin_pause(self, one: Pause, address: str = "") -> None:
+        """Keep that a call is not recorded from now on, and the audit of it."""
+        async with self._db.write() as conn:
+            await conn.execute(insert(pauses).values(_fields(one)))
+            await audit.record(
+                conn,
+                at=one.began,
+                who=one.person,
+                what="recording_paused",
+                about=f"call:{one.call}",
+                after={"pause": one.id, "why": one.why.value, "until": one.until},
+                address=address,
+            )
+
+    async def end_pause(
+        self,
+        one: Pause,
+        at: datetime,
+        *,
+        who: str,
+        what: str = "recording_resumed",
+        reason: str = "",
+        address: str = "",
+    ) -> None:
+        """Keep that a call is recorded again, or is over; one that is ended stays as it is."""
+        async with self._db.write() as conn:
+            open_still = (pauses.c.id == one.id) & pauses.c.ended.is_(None)
+            done = await conn.execute(update(pauses).where(open_still).values(ended=at))
+            if done.rowcount:
+                await audit.record(
+                    conn,
+                    at=at,
+                    who=who,
+                    what=what,
+                    about=f"call:{one.call}",
+                    after={"pause": one.id},
+                    reason=reason,
+                    address=address,
+                )
+
+    async def refuse(
+        self, call: str, told: Told, *, who: str, at: datetime, address: str = ""
+    ) -> Consent:
+        """Keep that a customer does not want to be recorded, once; give what is kept."""
+        async with self._db.write() as conn:
+            there = await _consent_of(conn, call)
+            if there and there.refused_at:
+                return there
+            one = Consent(
+                call=call, told=there.told if there else told, refused_at=at, refused_by=who
+            )
+            await _keep_consent(conn, one, there)
+            await _note_consent(conn, one, "recording_refused", who, at, address)
+            return one
+
+    async def agree(
+        self, call: str, *, who: str, at: datetime, address: str = ""
+    ) -> Consent | None:
+        """Keep that a customer has agreed after all; give what is kept, None: nothing is."""
+        async with self._db.write() as conn:
+            there = await _consent_of(conn, call)
+            if there is None or there.refused_at is None:
+                return there
+            now = replace(there, refused_at=None, refused_by=None)
+            await _keep_consent(conn, now, there)
+            await _note_consent(conn, now, "recording_agreed", who, at, address)
+            return now
+
+    async def tell(self, some: Iterable[Consent]) -> None:
+        """Keep how the customers of calls were told; what they refused stays."""
+        async with self._db.write() as conn:
+            for one in some:
+                there = await _consent_of(conn, one.call)
+                if there is None or there.told is not one.told:
+                    await _keep_consent(conn, replace(there or one, told=one.told), there)
 
     async def note(
         self,
@@ -451,10 +634,12 @@ class RecordingStore:
             rows = await conn.execute(asked.order_by(recordings.c.id))
             return [(row.id, row.call, row.person) for row in rows]
 
-    async def held(self, calls: Collection[str], now: datetime) -> dict[str, list[Hold]]:
-        """Give what holds some calls' recordings by hand now, by call."""
+    async def held(
+        self, calls: Collection[str], now: datetime, some: Collection[str] = ()
+    ) -> dict[str, list[Hold]]:
+        """Give what holds some calls' recordings by hand now, by call, and some others, by id."""
         async with self._db.read() as conn:
-            return await _held(conn, calls, now)
+            return await _held(conn, calls, now, some)
 
     async def hold(self, one: Hold, address: str = "") -> None:
         """Keep that a person holds a call's recordings, and the audit of it."""
@@ -466,7 +651,7 @@ class RecordingStore:
                 at=one.since,
                 who=one.person,
                 what="recordings_held",
-                about=f"call:{one.call}",
+                about=f"call:{one.call}" if one.call else f"recording:{one.recording}",
                 after={"hold": one.id, "until": one.until},
                 reason=one.reason,
                 address=address,
@@ -490,7 +675,7 @@ class RecordingStore:
                 at=at,
                 who=who,
                 what="recordings_released",
-                about=f"call:{row.call}",
+                about=f"call:{row.call}" if row.call else f"recording:{row.recording}",
                 before={"hold": hold, "until": row.until},
                 reason=reason,
                 address=address,
@@ -511,8 +696,10 @@ class RecordingStore:
         await self._db.alone(conn, "recordings")
         asked = select(*_COLUMNS).where(which, recordings.c.gone_at.is_(None))
         found = [_recording(row) for row in await conn.execute(asked.order_by(recordings.c.id))]
-        held = await _held(conn, {one.call for one in found if one.call}, tomb.at)
-        gone = [one for one in found if one.call not in held]
+        held = await _held(
+            conn, {one.call for one in found if one.call}, tomb.at, [one.id for one in found]
+        )
+        gone = [one for one in found if one.call not in held and one.id not in held]
         ids = [one.id for one in gone]
         said = {"gone_at": tomb.at, "gone_reason": tomb.reason.value, "gone_policy": tomb.policy}
         for start in range(0, len(ids), AT_ONCE):
@@ -520,23 +707,22 @@ class RecordingStore:
             these = recordings.c.id.in_(part)
             await conn.execute(update(recordings).where(these).values(said | {"peaks": None}))
             await conn.execute(delete(markers).where(markers.c.recording.in_(part)))
+            with_it = originals.c.recording.in_(part) & originals.c.dropped_at.is_(None)
+            await conn.execute(update(originals).where(with_it).values(dropped_at=tomb.at))
         for one in gone:
             await _note_burial(conn, one, tomb)
         return gone
 
     async def buried(self, limit: int = 200) -> list[str]:
         """Give the places whose recordings all are gone, and whose files may be there still."""
-        alive = recordings.alias("alive")
-        shared = (
-            select(alive.c.id)
-            .where(alive.c.place == recordings.c.place, alive.c.gone_at.is_(None))
-            .exists()
-        )
         asked = select(recordings.c.place).where(
-            recordings.c.place != "", recordings.c.gone_at.is_not(None), ~shared
+            recordings.c.place != "",
+            recordings.c.gone_at.is_not(None),
+            ~_needed(recordings.c.place),
         )
         async with self._db.read() as conn:
-            return list((await conn.execute(asked.distinct().limit(limit))).scalars())
+            found = list((await conn.execute(asked.distinct().limit(limit))).scalars())
+        return found + await self.dropped_places(limit - len(found))
 
     async def emptied(self, place: str) -> None:
         """Note that the file at a place is away."""
@@ -546,6 +732,132 @@ class RecordingStore:
                 .where(recordings.c.place == place, recordings.c.gone_at.is_not(None))
                 .values(place="", key_id=None)
             )
+            await conn.execute(
+                update(originals)
+                .where(originals.c.place == place, originals.c.dropped_at.is_not(None))
+                .values(place="", key_id=None)
+            )
+
+    # -- what was made smaller
+
+    async def original(self, recording: str) -> Original | None:
+        """Give what the PBX wrote of a recording that was converted; None where it was not."""
+        async with self._db.read() as conn:
+            asked = select(originals).where(originals.c.recording == recording)
+            row = (await conn.execute(asked)).first()
+            return Original(**row._mapping) if row else None
+
+    async def convertible(
+        self, before: datetime, after: str = "", limit: int = AT_ONCE
+    ) -> list[Recording]:
+        """Give what can be heard, ended before an instant and is not Opus, from `after` on."""
+        asked = select(*_COLUMNS).where(
+            recordings.c.id > after,
+            recordings.c.place != "",
+            recordings.c.gone_at.is_(None),
+            recordings.c.format.not_in(["", "ogg"]),
+            recordings.c.duration_ms > 0,
+            recordings.c.state.in_([State.LINKED.value, State.ORPHAN.value]),
+            func.coalesce(recordings.c.ended, recordings.c.seen_at) <= before,
+        )
+        return await self._all(asked.order_by(recordings.c.id).limit(limit))
+
+    async def converted(self, original: Original, put: Put, duration_ms: int) -> bool:
+        """Note that a recording is Opus from now on, and what it was made of.
+
+        False: it is gone, or another by now, and nothing was changed.
+        """
+        as_it_was = and_(
+            recordings.c.id == original.recording,
+            recordings.c.place == original.place,
+            recordings.c.gone_at.is_(None),
+        )
+        now = {"place": put.place, "key_id": put.key_id, "sha256": put.sha256, "size": put.size}
+        now |= {"format": "ogg", "duration_ms": duration_ms}
+        async with self._db.write() as conn:
+            await self._db.alone(conn, "recordings")
+            done = await conn.execute(update(recordings).where(as_it_was).values(now))
+            if not done.rowcount:
+                return False
+            same = originals.c.recording == original.recording
+            await conn.execute(delete(originals).where(same))
+            await conn.execute(insert(originals).values(_fields(original)))
+            await audit.record(
+                conn,
+                at=original.converted_at,
+                who="cti",
+                what="recording_converted",
+                about=f"recording:{original.recording}",
+                before={
+                    "sha256": original.sha256,
+                    "size": original.size,
+                    "duration_ms": original.duration_ms,
+                    "format": original.format,
+                },
+                after={"sha256": put.sha256, "size": put.size, "duration_ms": duration_ms},
+            )
+            return True
+
+    async def old_originals(
+        self, before: datetime, after: str = "", limit: int = AT_ONCE
+    ) -> list[tuple[Recording, Original]]:
+        """Give what was converted before an instant and is there twice, from `after` on."""
+        asked = (
+            select(*_COLUMNS, *(column.label(f"o_{column.name}") for column in originals.c))
+            .join(originals, originals.c.recording == recordings.c.id)
+            .where(
+                recordings.c.id > after,
+                originals.c.dropped_at.is_(None),
+                originals.c.converted_at <= before,
+            )
+        )
+        async with self._db.read() as conn:
+            rows = await conn.execute(asked.order_by(recordings.c.id).limit(limit))
+            names = [column.name for column in originals.c]
+            return [
+                (
+                    _recording(row),
+                    Original(**{name: row._mapping[f"o_{name}"] for name in names}),
+                )
+                for row in rows
+            ]
+
+    async def drop_original(self, one: Original, at: datetime) -> None:
+        """Note that what the PBX wrote is to go, and the audit of it."""
+        async with self._db.write() as conn:
+            there = (originals.c.recording == one.recording) & originals.c.dropped_at.is_(None)
+            done = await conn.execute(update(originals).where(there).values(dropped_at=at))
+            if done.rowcount:
+                await audit.record(
+                    conn,
+                    at=at,
+                    who="cti",
+                    what="recording_original_dropped",
+                    about=f"recording:{one.recording}",
+                    before={"sha256": one.sha256, "size": one.size, "format": one.format},
+                )
+
+    async def dropped_places(self, limit: int = AT_ONCE) -> list[str]:
+        """Give the places of originals that are to go, and that nothing else needs."""
+        asked = select(originals.c.place).where(
+            originals.c.place != "",
+            originals.c.dropped_at.is_not(None),
+            ~_needed(originals.c.place),
+        )
+        async with self._db.read() as conn:
+            return list((await conn.execute(asked.distinct().limit(max(0, limit)))).scalars())
+
+    async def originals_sealed_otherwise(
+        self, key_id: str | None, limit: int = AT_ONCE
+    ) -> list[str]:
+        """Give the places of originals that are not sealed with a key (None: not open)."""
+        asked = select(originals.c.place).where(
+            originals.c.key_id.is_distinct_from(key_id),
+            originals.c.place != "",
+            originals.c.dropped_at.is_(None),
+        )
+        async with self._db.read() as conn:
+            return list((await conn.execute(asked.distinct().limit(limit))).scalars())
 
     # -- one customer
 
@@ -568,9 +880,11 @@ class RecordingStore:
         """
         gone = list[Recording]()
         for which in _his(customer, calls):
-            found = (await conn.execute(select(recordings.c.call).where(which))).scalars()
+            asked = select(recordings.c.id, recordings.c.call).where(which)
+            found = (await conn.execute(asked)).all()
             await self._db.alone(conn, "recordings")
-            if held := await _held(conn, {call for call in found if call}, tomb.at):
+            calls_of = {row.call for row in found if row.call}
+            if held := await _held(conn, calls_of, tomb.at, [row.id for row in found]):
                 raise Refused("customer_held", "somebody holds his calls", calls=sorted(held))
             gone += await self._bury(conn, which, tomb)
             nobodys = {"customer": None, "source": "", "channel": ""}
@@ -646,17 +960,29 @@ def _his(customer: str, calls: Collection[str]) -> Iterator[ColumnElement[bool]]
         yield recordings.c.call.in_(asked[start : start + AT_ONCE])
 
 
-async def _held(conn: Connection, calls: Collection[str], now: datetime) -> dict[str, list[Hold]]:
+async def _held(
+    conn: Connection, calls: Collection[str], now: datetime, some: Collection[str] = ()
+) -> dict[str, list[Hold]]:
+    """Give what holds calls, by call, and recordings by themselves, by id."""
     found: dict[str, list[Hold]] = {}
-    asked = sorted(calls)
-    for start in range(0, len(asked), AT_ONCE):
-        some = select(holds).where(
-            holds.c.call.in_(asked[start : start + AT_ONCE]),
-            holds.c.until.is_(None) | (holds.c.until > now),
-        )
-        for row in await conn.execute(some.order_by(holds.c.since)):
-            found.setdefault(row.call, []).append(Hold(**row._mapping))
+    for column, wanted in ((holds.c.call, calls), (holds.c.recording, some)):
+        asked = sorted(wanted)
+        for start in range(0, len(asked), AT_ONCE):
+            these = select(holds).where(
+                column.in_(asked[start : start + AT_ONCE]),
+                holds.c.until.is_(None) | (holds.c.until > now),
+            )
+            for row in await conn.execute(these.order_by(holds.c.since)):
+                found.setdefault(row.recording or row.call, []).append(Hold(**row._mapping))
     return found
+
+
+def _needed(place: ColumnElement[str]) -> ColumnElement[bool]:
+    """Ask whether something that is alive lies at a place."""
+    alive, kept = recordings.alias("alive"), originals.alias("kept")
+    sound = select(alive.c.id).where(alive.c.place == place, alive.c.gone_at.is_(None))
+    original = select(kept.c.recording).where(kept.c.place == place, kept.c.dropped_at.is_(None))
+    return sound.exists() | original.exists()
 
 
 async def _note_burial(conn: Connection, one: Recording, tomb: Tomb) -> None:
@@ -692,6 +1018,45 @@ def _row(one: Recording) -> dict[str, Any]:
         "state": one.state.value,
         "named_by": one.named_by and one.named_by.value,
     }
+
+
+def _fields(one: Pause | Consent | Original) -> dict[str, Any]:
+    told = {field.name: getattr(one, field.name) for field in fields(one)}
+    return {name: str(it) if isinstance(it, Why | Told) else it for name, it in told.items()}
+
+
+def _consent(row: Row[Any]) -> Consent:
+    return Consent(**dict(row._mapping) | {"told": Told(row.told)})
+
+
+async def _consent_of(conn: Connection, call: str) -> Consent | None:
+    row = (await conn.execute(select(consents).where(consents.c.call == call))).first()
+    return _consent(row) if row else None
+
+
+async def _keep_consent(conn: Connection, one: Consent, there: Consent | None) -> None:
+    if there is None:
+        await conn.execute(insert(consents).values(_fields(one)))
+    else:
+        await conn.execute(update(consents).where(consents.c.call == one.call).values(_fields(one)))
+
+
+async def _note_consent(
+    conn: Connection, one: Consent, what: str, who: str, at: datetime, address: str
+) -> None:
+    await audit.record(
+        conn,
+        at=at,
+        who=who,
+        what=what,
+        about=f"call:{one.call}",
+        after={"told": one.told.value},
+        address=address,
+    )
+
+
+def _pause(row: Row[Any]) -> Pause:
+    return Pause(**dict(row._mapping) | {"why": Why(row.why)})
 
 
 def _recording(row: Row[Any]) -> Recording:

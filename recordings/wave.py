@@ -7,7 +7,7 @@ from typing import Final
 
 from cti.errors import Refused
 from cti.value import value
-from recordings.record import Pause
+from recordings.record import Pause, Why
 
 WIDTH: Final = 800
 HEIGHT: Final = 32
@@ -25,6 +25,7 @@ class Gap:
     from_ms: int
     to_ms: int
     person: str
+    why: Why
     x: int
     width: int
 
@@ -61,7 +62,16 @@ def gaps(pauses: Sequence[Pause], began: datetime | None, duration_ms: int) -> l
         if first < last:
             x = place(first, duration_ms)
             width = max(1, place(last, duration_ms) - x)
-            found.append(Gap(from_ms=first, to_ms=last, person=pause.person, x=x, width=width))
+            found.append(
+                Gap(
+                    from_ms=first,
+                    to_ms=last,
+                    person=pause.person,
+                    why=pause.why,
+                    x=x,
+                    width=width,
+                )
+            )
     return found
 
 

@@ -15,14 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from cti.calendar import Span
 from cti.calls.record import MissedCall
 from cti.duty.rules import DutySet
 from cti.errors import Refused
-from cti.house import House, Span
+from cti.house import House
 from cti.people.rules import Person, Right
 from cti.value import value
+from cti.wall import Stretch, days_about, shown
 
 LEASE: Final = timedelta(minutes=30)
 """Who takes a callback holds it so long; then others may take it."""
@@ -32,9 +33,6 @@ LOOK_AHEAD: Final = timedelta(days=400)
 
 _DAY: Final = timedelta(days=1)
 _NOON: Final = time(12)
-
-Stretch = tuple[datetime, datetime]
-"""From, to (excluded); aware UTC."""
 
 
 class Kind(StrEnum):
@@ -184,13 +182,11 @@ def stretches(house: House, since: datetime) -> Iterator[Stretch]:
 
 
 def _between(house: House, since: datetime, until: datetime) -> Iterator[Stretch]:
-    first, last = since.astimezone(house.zone).date(), until.astimezone(house.zone).date()
-    days = [first + timedelta(days=n) for n in range(-1, (last - first).days + 2)]
     found = sorted(
         piece
-        for day in days
+        for day in days_about(since, until, house.zone)
         for span in windows_on(house, day)
-        for piece in _instants(*_on(day, span), house.zone)
+        for piece in shown(day, span, house.zone)
     )
     for began, ended in found:
         start, stop = max(began, since), min(ended, until)
@@ -207,48 +203,6 @@ def windows_on(house: House, day: date) -> tuple[Span, ...]:
     if mode == "closed":
         return ()
     return tuple((max(start, _NOON), end) for start, end in windows if end > _NOON or end <= start)
-
-
-def _on(day: date, span: Span) -> tuple[datetime, datetime]:
-    """Give a window of a day as times of the wall clock, without zone."""
-    start, end = span
-    ends = day + _DAY if end <= start else day
-    return datetime.combine(day, start), datetime.combine(ends, end)
-
-
-def _instants(begins: datetime, ends: datetime, zone: ZoneInfo) -> Iterator[Stretch]:
-    """Give when the wall clock of a zone shows a time between two."""
-    low = min(_utc(begins, zone, fold) for fold in (0, 1))
-    high = max(_utc(ends, zone, fold) for fold in (0, 1))
-    change = _change(low, high, zone)
-    for since, until in ((low, change), (change, high)):
-        offset = _offset(since, zone)
-        began = max(since, begins.replace(tzinfo=UTC) - offset)
-        ended = min(until, ends.replace(tzinfo=UTC) - offset)
-        if began < ended:
-            yield began, ended
-
-
-def _change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """Give when the clock is set between two instants; the later one if it is not."""
-    before = _offset(low, zone)
-    if _offset(high, zone) == before:
-        return high
-    while high - low > timedelta(seconds=1):
-        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
-        if _offset(middle, zone) == before:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _utc(wall: datetime, zone: ZoneInfo, fold: int) -> datetime:
-    return wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
-
-
-def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
-    return at.astimezone(zone).utcoffset() or timedelta()
 
 
 # -- what a missed call opens

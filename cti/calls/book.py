@@ -67,6 +67,7 @@ from cti.pbx.events import (
     QueueJoined,
     QueueLeft,
     RecordingNamed,
+    RecordingStopped,
     Resynced,
     Said,
     ShutDown,
@@ -145,6 +146,7 @@ class Book:
             Joined: self._joined,
             PickedUp: self._picked_up,
             RecordingNamed: self._recording,
+            RecordingStopped: self._recording_stopped,
             Originated: None,
             Said: self._said,
             HangupAsked: self._hangup_asked,
@@ -437,8 +439,19 @@ class Book:
 
     def _recording(self, event: RecordingNamed, when: Moment) -> None:
         leg = self._leg(event.who, when)
-        if leg is not None and all(event.file != name for _, name in leg.files):
+        if leg is None:
+            return
+        if all(event.file != name for _, name in leg.files):
             leg.files.append((when, event.file))
+        if leg.recorded is None or when > leg.recorded:
+            leg.recorded = when
+            self._show_leg(leg)
+
+    def _recording_stopped(self, event: RecordingStopped, when: Moment) -> None:
+        leg = self._leg(event.who, when)
+        if leg is not None and (leg.unrecorded is None or when > leg.unrecorded):
+            leg.unrecorded = when
+            self._show_leg(leg)
 
     def _said(self, event: Said, when: Moment) -> None:
         leg = self._leg(event.who, when)

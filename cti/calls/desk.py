@@ -42,11 +42,21 @@ LOOK_WITHIN: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A recording that can be heard, and whose it is."""
+
+    id: str
+    person: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What the house knows of a number."""
 
     customers: Sequence[Customer] = ()
     contacts: Sequence[Contact] = ()
+    recorded: Mapping[str, Sequence[Recorded]] = field(default_factory=dict)
+    """What can be heard of those contacts, by call."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,6 +146,8 @@ class Desk:
         self._turns: asyncio.Queue[tuple[Turn, Told]] = asyncio.Queue()
         self.wall: Callable[[], dict[str, Any]] = empty_wall
         """What the wallboard shows besides; whoever knows it hangs it here."""
+        self.recording: Callable[[CallRecord, str | None], dict[str, Any] | None] = not_recorded
+        """How a call is recorded, and what a person may do about it; hung here likewise."""
         self._board_dirty = asyncio.Event()
         self._day_dirty, self._day_ends = True, clock.now()
         self._sweep_at = clock.now()
@@ -163,13 +175,13 @@ class Desk:
             for live in self._live.values()
             if (card := live.update.cards.get(person)) and card.state != "ended"
         ]
-        return [self._card(live, card) for live, card in mine]
+        return [self._card(live, card, person) for live, card in mine]
 
     def card(self, person: str, call: str) -> dict[str, Any] | None:
         """Give one card as it is now, a finished one for some seconds more."""
         live = self._live.get(call)
         card = live.update.cards.get(person) if live else None
-        return self._card(live, card) if live and card else None
+        return self._card(live, card, person) if live and card else None
 
     def links(self) -> Sequence[dict[str, Any]]:
         """Give the state of the link to each PBX."""
@@ -187,6 +199,7 @@ class Desk:
             "cycle_ms": ring.cycle // timedelta(milliseconds=1),
             "standard": ring.standard,
             "apologise_from": ring.apologise_from,
+            "pause_by": list(self.house.recordings.pause_by),
         }
 
     def today(self) -> dict[str, Any]:
@@ -217,6 +230,25 @@ class Desk:
         log.info("customer_chosen", call=call, person=person.id, customer=customer)
         self._kept.tell(_open_for(live.update), call)
         self._board_dirty.set()
+
+    def record(self, call: str) -> CallRecord | None:
+        """Give a call that lives, or was over a moment ago."""
+        live = self._live.get(call)
+        return live.update.record if live else None
+
+    def state(self, person: str, call: str) -> CardState | None:
+        """Say how a call stands for one person; None where it is none of his."""
+        live = self._live.get(call)
+        return live.update.cards.get(person) if live else None
+
+    def tell_again(self, call: str) -> None:
+        """Let the screens of a call look again: what stands beside it has changed."""
+        if live := self._live.get(call):
+            people = _open_for(live.update)
+            self._hint(people, call)
+            with contextlib.suppress(StoreUnavailable):
+                self._kept.tell(people, call)
+            self._board_dirty.set()
 
     def chosen(self, call: str) -> str | None:
         """Give the customer that a person chose for a live call, or the only one there is."""
@@ -417,7 +449,7 @@ class Desk:
         for call in old:
             del self._live[call]
 
-    def _card(self, live: _Live, card: CardState) -> dict[str, Any]:
+    def _card(self, live: _Live, card: CardState, person: str) -> dict[str, Any]:
         record, number, ring = live.update.record, live.update.number, self.house.ring
         return {
             "call": record.id,
@@ -439,10 +471,11 @@ class Desk:
             "approximate": record.approximate,
             "customers": [_customer(customer) for customer in live.found.customers],
             "chosen": live.chosen,
-            "contacts": [self._contact(contact) for contact in live.found.contacts],
+            "contacts": [self._contact(one, live.found, person) for one in live.found.contacts],
+            "recording": self.recording(record, person) if card.state == "talking" else None,
         }
 
-    def _contact(self, contact: Contact) -> dict[str, Any]:
+    def _contact(self, contact: Contact, found: Found, person: str) -> dict[str, Any]:
         agent = self._name(contact.person) if contact.person else contact.agent
         return {
             "at": _iso(contact.at),
@@ -452,7 +485,18 @@ class Desk:
             "rings": contact.rings,
             "agent": agent,
             "talk_ms": contact.talk_ms,
+            "recording": self._heard(found.recorded.get(contact.call, ()), person),
         }
+
+    def _heard(self, some: Sequence[Recorded], person: str) -> str | None:
+        """Give the first recording that somebody may hear; asked again when it is played."""
+        who = self.directory.by_id(person)
+        if who is None:
+            return None
+        if who.may(Right.REVIEW) or who.may(Right.AUDIT):
+            return next((one.id for one in some), None)
+        listens = self.house.recordings.agents_listen
+        return next((one.id for one in some if listens and one.person == person), None)
 
     def _name(self, who: str) -> str:
         """Name a person by id; what is no person's id is a phone's name."""
@@ -482,6 +526,7 @@ class Desk:
             "rang_at": _iso(record.rang_at),
             "agents": self._busy_with(live),
             "direction": record.direction.value,
+            "recording": self.recording(record, None),
         }
 
     def _busy_with(self, live: _Live) -> list[str]:
@@ -520,6 +565,10 @@ class Desk:
             "since": _iso(now.since),
             "call": call,
         }
+
+
+def not_recorded(_record: CallRecord, _person: str | None) -> None:
+    """Know nothing of recordings."""
 
 
 def empty_wall() -> dict[str, Any]:

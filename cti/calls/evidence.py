@@ -38,6 +38,7 @@ _LISTS: Final[dict[str, type[Any]]] = {
 }
 _MOMENTS: Final = (
     "first", "born", "told", "named", "numbered", "rang", "moved", "up", "took", "gone",
+    "recorded", "unrecorded",
 )  # fmt: skip
 _PLAIN: Final = (
     "id", "channel", "linked", "born_state", "number", "name", "exten", "dialled", "cause",

@@ -134,6 +134,10 @@ class Leg:
     visits: list[Visit] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     files: list[tuple[Moment, str]] = field(default_factory=list)
+    recorded: Moment | None = None
+    """When the PBX last began to record this channel."""
+    unrecorded: Moment | None = None
+    """When it last ceased to, while the channel lived."""
     taken_by: set[str] = field(default_factory=set)
     """Legs that picked this one's call up."""
     took: Moment | None = None
@@ -149,6 +153,13 @@ class Leg:
     def device(self) -> str:
         """The channel's name without its suffix."""
         return self.channel.rsplit("-", 1)[0]
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the PBX records this channel now."""
+        if self.recorded is None or self.gone is not None:
+            return False
+        return self.unrecorded is None or self.unrecorded < self.recorded
 
     @property
     def local(self) -> bool:

@@ -370,6 +370,7 @@ class _Case:
             talks=self._talk_records(),
             queues=self._queues(),
             recordings=self._files(),
+            recorders=tuple(leg.channel for leg in self.legs if leg.is_recorded),
             legs=tuple([(leg.id, leg.channel) for leg in self.legs]),
             approximate=self._approximate(),
             over=over,

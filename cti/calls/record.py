@@ -1,5 +1,6 @@
 """What is known of a call, as values: the record that is stored, shown and printed."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NewType
@@ -137,6 +138,11 @@ class SaidRecord:
     at: datetime | None
 
 
+def announced(said: Iterable[SaidRecord]) -> bool:
+    """Tell whether the PBX said that the caller was told of the recording (REC-08)."""
+    return any((one.topic, one.word) == ("recording", "told") for one in said)
+
+
 LINE_TEST: Final = "line_test"
 """The purpose of a call with which the house tests its own line (LINE-07)."""
 
@@ -200,11 +206,18 @@ class CallRecord:
     said: tuple[SaidRecord, ...] = ()
     far: OfferRecord | None = None
     """The customer's phone in an outbound call."""
+    recorders: tuple[str, ...] = ()
+    """The channels that the PBX records now."""
 
     @property
     def purpose(self) -> str | None:
         """Why we made this call, as far as the PBX says so: `line_test`; else None."""
         return LINE_TEST if any(one.topic == LINE_TEST for one in self.said) else None
+
+    @property
+    def announced(self) -> bool:
+        """Whether the PBX said that the caller was told of the recording."""
+        return announced(self.said)
 
 
 @value
@@ -285,7 +298,8 @@ class RecordedCall:
 
     `ended` is None while it lives; `talks` are known when it is over. `legs` are the Uniqueids
     of its channels, where it was asked for by one; `names` all numbers by which a file's name
-    may call it.
+    may call it. `line` is the number that was dialled; `announced`: the PBX said that the caller
+    was told of the recording.
     """
 
     call: str
@@ -305,3 +319,5 @@ class RecordedCall:
     names: frozenset[str]
     talks: tuple[RecordedTalk, ...] = ()
     legs: tuple[str, ...] = ()
+    line: str = ""
+    announced: bool = False

@@ -56,6 +56,7 @@ from cti.calls.record import (
     RecordedTalk,
     SaidRecord,
     WholeCall,
+    announced,
 )
 from cti.calls.tally import SLOT_S, MissedLine, Part, Tally, Wanted
 from cti.db import together
@@ -1053,6 +1054,8 @@ def _recorded_call(
             for one in talked
         ),
         legs=tuple(one.uniqueid for one in had),
+        line=row.dialled or "",
+        announced=announced(_words(row.said)),
     )
 
 

@@ -521,6 +521,8 @@ def _beside(record: CallRecord) -> tuple[object, ...]:
         record.queues[-1:],
         record.waiting_since,
         record.approximate,
+        record.recorders,
+        record.announced,
     )
 
 

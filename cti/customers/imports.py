@@ -1,13 +1,13 @@
 """How do customers come in from a file? Good lines are stored, broken ones are told.
 
-A CSV file with a heading: external_id, name, phones, tier, company, area, note, care_flags,
-do_not_call, in any order; phones and care flags are parted by `;` or `/`. Columns that are not
-there leave what is kept as it is. The same file again changes nothing.
+A CSV file with a heading: the names of `COLUMNS`, in any order; phones and care flags are parted
+by `;` or `/`. Columns that are not there leave what is kept as it is. The same file again changes
+nothing.
 """
 
 import asyncio
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
@@ -30,6 +30,17 @@ COLUMNS: Final = (
     "note",
     "care_flags",
     "do_not_call",
+    "title",
+    "email",
+    "birthday",
+    "owner",
+    "member_no",
+    "member_since",
+    "consent",
+    "do_not_sms",
+    "hours",
+    "zone",
+    "merchant",
 )
 ENCODINGS: Final = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "gb18030": "gb18030", "big5": "cp950"}
 SIZE_LIMIT: Final = 200_000_000
@@ -74,18 +85,20 @@ async def import_csv(
     dry: bool = False,
     encoding: str = "",
     report: Report | None = None,
+    owners: Mapping[str, str] | None = None,
 ) -> Report:
     """Store the good lines of a file and tell of the others.
 
-    `region` is the house's country, for numbers without country code; `report` fills up as the
+    `region` is the house's country, for numbers without country code; `owners` are people's ids
+    by their numbers; `report` fills up as the
     file is stored. Raises `ConfigError` (customers_file, customers_encoding, customers_heading)
     before anything is stored, `StoreUnavailable` in between: what the report counts is stored,
     and the same file can be given again.
     """
     report = report or Report()
     report.dry = dry
-    text = await asyncio.to_thread(_text, path, encoding)
-    lines = Lines(text, region, str(path))
+    text = await asyncio.to_thread(read_file, path, encoding)
+    lines = Lines(text, region, str(path), owners)
     while chunk := await asyncio.to_thread(lambda: list(islice(lines, AT_ONCE))):
         report.broken += [line for line in chunk if isinstance(line, Broken)]
         entries = [line for line in chunk if isinstance(line, Entry)]
@@ -103,40 +116,48 @@ async def _keep(store: CustomerStore, entries: Sequence[Entry], *, dry: bool) ->
         return await store.keep(entries, dry=dry)  # the same again changes nothing
 
 
-class Lines(Iterator[Entry | Broken]):
-    """The lines of a file behind its heading, each an entry or broken."""
+class Records(Iterator[tuple[int, dict[str, str]] | Broken]):
+    """The lines of a file behind its heading, each the texts of its columns, or broken.
 
-    def __init__(self, text: str, region: str, name: str) -> None:
+    Raises `ConfigError` (customers_heading) for a heading with wrong columns; `needs` tells of a
+    good one what it lacks.
+    """
+
+    def __init__(
+        self, text: str, name: str, columns: Sequence[str], needs: Callable[[Sequence[str]], str]
+    ) -> None:
         self._rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._region = region
         self._delimiter = max(",;\t", key=self._rows[0].count)
+        self._columns, self._needs = columns, needs
         self._heading = self._read_heading(name)
         self._at = 1
-        self._seen: dict[tuple[str, ...], int] = {}
 
     @override
-    def __next__(self) -> Entry | Broken:
+    def __next__(self) -> tuple[int, dict[str, str]] | Broken:
         while self._at < len(self._rows):
             line = self._at + 1
             fields = self._fields()
             if isinstance(fields, str):
                 return Broken(line, (fields,))
             if any(text.strip() for text in fields):
-                return self._entry(line, fields)
+                said = zip(self._heading, map(_unguarded, fields), strict=True)
+                return line, dict(said)
         raise StopIteration
 
     def _read_heading(self, name: str) -> list[str]:
         heading = [word.strip().casefold() for word in self._split(self._rows[0]) or []]
         wrong = [
-            f"no such column {word[:40]!r}{_hint(word)}" for word in heading if word not in COLUMNS
+            f"no such column {word[:40]!r}{_hint(word, self._columns)}"
+            for word in heading
+            if word not in self._columns
         ]
-        wrong += [f"two columns {word}" for word in COLUMNS if heading.count(word) > 1]
-        if "name" not in heading or not {"phones", "external_id"} & set(heading):
-            wrong.append("the columns name, and phones or external_id, must be there")
+        wrong += [f"two columns {word}" for word in self._columns if heading.count(word) > 1]
+        if lacking := self._needs(heading):
+            wrong.append(lacking)
         if wrong:
             raise ConfigError(
                 f"{name}: line 1, the heading: " + "; ".join(wrong),
-                f"the columns are: {', '.join(COLUMNS)}",
+                f"the columns are: {', '.join(self._columns)}",
                 code="customers_heading",
             )
         return heading
@@ -174,9 +195,24 @@ class Lines(Iterator[Entry | Broken]):
         except csv.Error:
             return None
 
-    def _entry(self, line: int, fields: Sequence[str]) -> Entry | Broken:
-        said = {name: _unguarded(text) for name, text in zip(self._heading, fields, strict=True)}
-        entry, reasons = read_entry(said, self._region)
+
+class Lines(Iterator[Entry | Broken]):
+    """The customers of a file, each line an entry or broken."""
+
+    def __init__(
+        self, text: str, region: str, name: str, owners: Mapping[str, str] | None = None
+    ) -> None:
+        self._records = Records(text, name, COLUMNS, _lacks)
+        self._region, self._owners = region, owners
+        self._seen: dict[tuple[str, ...], int] = {}
+
+    @override
+    def __next__(self) -> Entry | Broken:
+        record = next(self._records)
+        if isinstance(record, Broken):
+            return record
+        line, said = record
+        entry, reasons = read_entry(said, self._region, self._owners)
         if entry is None:
             return Broken(line, tuple(reasons))
         if told := self._twice(line, entry):
@@ -192,6 +228,12 @@ class Lines(Iterator[Entry | Broken]):
                 return f"it has the same {what} as line {self._seen[key]}"
         self._seen.update(dict.fromkeys([*own, *shared], line))
         return ""
+
+
+def _lacks(heading: Sequence[str]) -> str:
+    if "name" not in heading or not {"phones", "external_id"} & set(heading):
+        return "the columns name, and phones or external_id, must be there"
+    return ""
 
 
 def _is_open(text: str, delimiter: str) -> bool:
@@ -217,12 +259,13 @@ def _unguarded(text: str) -> str:
     return text[1:] if text.startswith("'") else text
 
 
-def _hint(word: str) -> str:
-    found = get_close_matches(word, COLUMNS, n=1)
+def _hint(word: str, columns: Sequence[str]) -> str:
+    found = get_close_matches(word, columns, n=1)
     return f", did you mean {found[0]}?" if found else ""
 
 
-def _text(path: Path, encoding: str) -> str:
+def read_file(path: Path, encoding: str = "") -> str:
+    """Give the text of a CSV file. Raises `ConfigError`: customers_file, customers_encoding."""
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise ConfigError(

@@ -3,12 +3,16 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, time
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
+from cti.calendar import Span
 
 RAW_LIMIT: Final = 128
 DIGITS_LIMIT: Final = 32
@@ -20,14 +24,27 @@ LIMITS: Final[Mapping[str, int]] = {
     "company": 120,
     "area": 80,
     "note": 2000,
+    "title": 32,
+    "email": 254,
+    "member_no": 64,
+    "zone": 64,
 }
 """The longest text of each field."""
 PHONES_LIMIT: Final = 20
 WRITTEN_LIMIT: Final = 64
 CARE_FLAGS_LIMIT: Final = 10
 CARE_FLAG_LIMIT: Final = 32
+MARKS: Final = ("do_not_call", "do_not_sms", "merchant")
+"""Fields that are yes or no."""
+CONSENTS: Final = ("service", "care", "marketing")
+"""To what a customer says yes or no (requirement 21.6)."""
+HOURS_LIMIT: Final = 4
+SPREAD: Final = 10_000
+"""Customers are spread over a cycle by a number below this that stays."""
 _YES: Final = frozenset({"1", "yes", "y", "true", "x", "是", "对", "對"})
 _NO: Final = frozenset({"", "0", "no", "n", "false", "否"})
+MARKS_SAID: Final[Mapping[str, bool]] = {word: word in _YES for word in _YES | _NO}
+"""How yes and no are written."""
 
 Kind = Literal["number", "extension", "anonymous", "unknown"]
 
@@ -52,6 +69,13 @@ _TRAILER = re.compile(
 )
 _INNER = re.compile(r"(.*\d)-\d{1,6}", re.S)
 """A switchboard's number with an extension behind a dash: 021-62345678-802."""
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
+_BIRTHDAY = re.compile(
+    r"(?P<lunar>(?:lunar|农历|農曆)\s*)?(?:(?P<year>(?:19|20)\d\d)-)?(?P<month>\d\d)-(?P<day>\d\d)"
+)
+_SPAN = re.compile(r"([0-9:]{5})\s*[-–]\s*([0-9:]{5})")
+_CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}")
+_LEAP_YEAR: Final = 2000
 _SCHEME = re.compile(r"^(?:sips?|tel):", re.I)
 _DIALLED = re.compile(r"\+?[0-9]+")
 _FEATURE = re.compile(r"[*#][0-9*#]{1,15}")
@@ -79,6 +103,16 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Birthday:
+    """When somebody was born; the year may be unknown, the calendar the lunar one."""
+
+    month: int
+    day: int
+    year: int | None = None
+    lunar: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """Somebody who calls. `phones` are normal forms, the first is the main one."""
 
@@ -93,6 +127,29 @@ class Customer:
     note: str = ""
     care_flags: tuple[str, ...] = ()
     do_not_call: bool = False
+    title: str = ""
+    email: str = ""
+    birthday: Birthday | None = None
+    owner: str = ""
+    """The person who looks after him, by our id; empty: nobody."""
+    member_no: str = ""
+    member_since: date | None = None
+    consent: Mapping[str, bool] = field(default_factory=dict)
+    """To which classes of calls he said yes or no."""
+    do_not_sms: bool = False
+    hours: tuple[Span, ...] = ()
+    """When he likes to be called, by his own clock; none: he did not say."""
+    zone: str = ""
+    """His time zone; empty: the house's."""
+    merchant: bool = False
+    """A restaurant: it has its own quiet times."""
+    spread: int = 0
+    """His place in every cycle."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether he is a member: with a number, or since a day."""
+        return bool(self.member_no or self.member_since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +169,28 @@ class Entry:
     note: str | None = None
     care_flags: tuple[str, ...] | None = None
     do_not_call: bool | None = None
+    title: str | None = None
+    email: str | None = None
+    birthday: Birthday | None = None
+    owner: str | None = None
+    member_no: str | None = None
+    member_since: date | None = None
+    consent: Mapping[str, bool] | None = None
+    do_not_sms: bool | None = None
+    hours: tuple[Span, ...] | None = None
+    zone: str | None = None
+    merchant: bool | None = None
 
 
-def read_entry(said: Mapping[str, str], region: str) -> tuple[Entry | None, list[str]]:
+def read_entry(
+    said: Mapping[str, str], region: str, owners: Mapping[str, str] | None = None
+) -> tuple[Entry | None, list[str]]:
     """Read the fields of a customer; give the entry, or every reason why it is none.
 
-    Fields: those of `Entry`; phones and care flags are parted by `;` or `/`. Control
-    characters become blanks; nothing is cut short silently.
+    Fields: those of `Entry`; phones and care flags are parted by `;` or `/`. A birthday is
+    1980-05-01 or 05-01, with `lunar` before it one of the lunar calendar; hours are 09:00-12:00,
+    consent is marketing=no, both parted by `;`; the owner is a person's number, of which `owners`
+    gives the ids. Control characters become blanks; nothing is cut short silently.
     """
     reasons: list[str] = []
     texts = {
@@ -128,18 +200,29 @@ def read_entry(said: Mapping[str, str], region: str) -> tuple[Entry | None, list
     }
     phones = _phones(said["phones"], region, reasons) if "phones" in said else None
     flags = _flags(said["care_flags"], reasons) if "care_flags" in said else None
-    mark = _mark(said["do_not_call"], reasons) if "do_not_call" in said else None
+    more: dict[str, Any] = {
+        name: _mark(name, said[name], reasons) for name in MARKS if name in said
+    }
+    more |= {
+        name: read(said[name], reasons)
+        for name, read in _READ.items()
+        if said.get(name, "").strip()
+    }
+    if "owner" in said:
+        more["owner"] = _owner(said["owner"], owners or {}, reasons)
+    _check_texts(texts, reasons)
     if not texts.get("name"):
         reasons.append("it has no name")
     if not texts.get("external_id") and not phones and not reasons:
         reasons.append("it has neither external_id nor phone: nothing tells it apart")
     if reasons:
         return None, reasons
-    texts.setdefault("external_id", "")
-    return Entry(**texts, phones=phones, care_flags=flags, do_not_call=mark), []
+    more |= {"external_id": "", **texts}
+    return Entry(**more, phones=phones, care_flags=flags), []
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Give a text without control characters, in one line."""
     if not text.isprintable():
         text = "".join(
             " " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign
@@ -150,14 +233,14 @@ def _clean(text: str) -> str:
 
 
 def _text(field: str, text: str, limit: int, reasons: list[str]) -> str:
-    text = _clean(text)
+    text = clean(text)
     if len(text) > limit:
         reasons.append(f"{field} is longer than {limit} characters")
     return text
 
 
 def _parts(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"[;/；]", _clean(text)) if part.strip()]
+    return [part.strip() for part in re.split(r"[;/；]", clean(text)) if part.strip()]
 
 
 def _phones(text: str, region: str, reasons: list[str]) -> tuple[tuple[str, str], ...]:
@@ -186,11 +269,117 @@ def _flags(text: str, reasons: list[str]) -> tuple[str, ...]:
     return flags
 
 
-def _mark(text: str, reasons: list[str]) -> bool:
+def _mark(name: str, text: str, reasons: list[str]) -> bool:
     word = text.strip().casefold()
     if word not in _YES | _NO:
-        reasons.append(f"do_not_call is {text.strip()[:20]!r}: write yes or no")
+        reasons.append(f"{name} is {text.strip()[:20]!r}: write yes or no")
     return word in _YES
+
+
+def _check_texts(texts: Mapping[str, str], reasons: list[str]) -> None:
+    email, zone = texts.get("email", ""), texts.get("zone", "")
+    if email and not _EMAIL.fullmatch(email):
+        reasons.append(f"email {email[:40]!r} is no address")
+    if zone and not is_zone(zone):
+        reasons.append(f"zone {zone[:40]!r} is no time zone as Asia/Taipei")
+
+
+@lru_cache(maxsize=256)
+def is_zone(text: str) -> bool:
+    """Tell whether a text names a time zone."""
+    try:
+        return bool(ZoneInfo(text).key)
+    except (KeyError, ValueError, OSError):  # a name that is a folder, or none at all
+        return False
+
+
+def _owner(text: str, owners: Mapping[str, str], reasons: list[str]) -> str:
+    number = text.strip()
+    if number and number not in owners:
+        reasons.append(f"owner {number[:32]!r} is nobody's number")
+    return owners.get(number, "")
+
+
+def _birthday(text: str, reasons: list[str]) -> Birthday | None:
+    found = _BIRTHDAY.fullmatch(text.strip())
+    if found is None:
+        reasons.append(
+            f"birthday is {text.strip()[:20]!r}: write 1980-05-01 or 05-01, or lunar 05-01"
+        )
+        return None
+    lunar, year = bool(found["lunar"]), int(found["year"]) if found["year"] else None
+    month, day = int(found["month"]), int(found["day"])
+    if not _is_day(year, month, day, lunar=lunar):
+        reasons.append(f"birthday {text.strip()[:20]!r} is no day")
+        return None
+    return Birthday(month=month, day=day, year=year, lunar=lunar)
+
+
+def _is_day(year: int | None, month: int, day: int, *, lunar: bool) -> bool:
+    if lunar:
+        return 1 <= month <= 12 and 1 <= day <= 30
+    try:
+        return bool(date(year or _LEAP_YEAR, month, day))
+    except ValueError:
+        return False
+
+
+def _since(text: str, reasons: list[str]) -> date | None:
+    found = read_day(text)
+    if found is None:
+        reasons.append(f"member_since is {text.strip()[:20]!r}: write 2020-05-01")
+    return found
+
+
+def read_day(text: str) -> date | None:
+    """Read a day as 2025-03-07; None if it is none."""
+    try:
+        return date.fromisoformat(text.strip()) if len(text.strip()) == 10 else None
+    except ValueError:
+        return None
+
+
+def _hours(text: str, reasons: list[str]) -> tuple[Span, ...]:
+    found = list[Span]()
+    for part in _parts(text):
+        match = _SPAN.fullmatch(part)
+        span = (read_time(match[1]), read_time(match[2])) if match else (None, None)
+        if span[0] is None or span[1] is None or span[0] >= span[1]:
+            reasons.append(f"hours {part[:20]!r} are none as 09:00-12:00")
+        else:
+            found.append((span[0], span[1]))
+    if len(found) > HOURS_LIMIT:
+        reasons.append(f"it has more than {HOURS_LIMIT} preferred hours")
+    return tuple(sorted(found))
+
+
+def read_time(text: str) -> time | None:
+    """Read a time of day as 09:30; None if it is none."""
+    try:
+        return time.fromisoformat(text) if _CLOCK.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _consent(text: str, reasons: list[str]) -> Mapping[str, bool]:
+    found = dict[str, bool]()
+    for part in _parts(text):
+        name, _, word = part.partition("=")
+        name, word = name.strip().casefold(), word.strip().casefold()
+        if name not in CONSENTS or not word or word not in _YES | _NO:
+            reasons.append(f"consent {part[:30]!r} is none as marketing=no")
+        else:
+            found[name] = word in _YES
+    return found
+
+
+_READ: Final = {
+    "birthday": _birthday,
+    "member_since": _since,
+    "hours": _hours,
+    "consent": _consent,
+}
+"""How fields that are no plain texts are read; an empty one says nothing."""
 
 
 def normal(raw: str | None, region: str) -> Number:

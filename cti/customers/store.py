@@ -2,34 +2,48 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
 from itertools import groupby
 from typing import Any, Final
+from zlib import crc32
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
     Row,
+    SmallInteger,
     String,
     Table,
+    Time,
+    UniqueConstraint,
     bindparam,
     delete,
     func,
     insert,
     select,
+    text,
+    tuple_,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cti.calendar import Span
 from cti.clock import Clock, SystemClock
+from cti.customers.events import DEPARTMENT_LIMIT, REF_LIMIT, Event, EventEntry
 from cti.customers.rules import (
     DIGITS_LIMIT,
     LIMITS,
+    SPREAD,
     WRITTEN_LIMIT,
+    Birthday,
     Customer,
     Entry,
 )
@@ -54,9 +68,50 @@ customers: Final = Table(
     Column("note", String(LIMITS["note"]), nullable=False),
     Column("care_flags", String(1000), nullable=False),
     Column("do_not_call", Boolean, nullable=False),
+    Column("title", String(LIMITS["title"]), nullable=False),
+    Column("email", String(LIMITS["email"]), nullable=False),
+    Column("birth_year", SmallInteger),
+    Column("birth_month", SmallInteger),
+    Column("birth_day", SmallInteger),
+    Column("birth_lunar", Boolean, nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("member_no", String(LIMITS["member_no"]), nullable=False),
+    Column("member_since", Date),
+    Column("member", Boolean, nullable=False),
+    Column("consent", String(200), nullable=False),
+    Column("do_not_sms", Boolean, nullable=False),
+    Column("hours", String(200), nullable=False),
+    Column("zone", String(LIMITS["zone"]), nullable=False),
+    Column("merchant", Boolean, nullable=False),
+    Column("spread", SmallInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("changed_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False, index=True),
+    Index(
+        "ix_customers_birthday",
+        "birth_lunar",
+        "birth_month",
+        "birth_day",
+        "id",
+        sqlite_where=text("birth_month IS NOT NULL"),
+        postgresql_where=text("birth_month IS NOT NULL"),
+    ),
+    Index("ix_customers_spread", "spread", "id"),
+    Index(
+        "ix_customers_members",
+        "spread",
+        "id",
+        sqlite_where=text("member"),
+        postgresql_where=text("member"),
+    ),
+    Index(
+        "ix_customers_area",
+        "spread",
+        "id",
+        sqlite_where=text("area <> ''"),
+        postgresql_where=text("area <> ''"),
+    ),
 )
+"""`member` follows from the member's number and day; `consent` and `hours` are JSON."""
 phones: Final = Table(
     "customer_phones",
     metadata,
@@ -66,6 +121,42 @@ phones: Final = Table(
     Column("position", Integer, nullable=False),
     Index(None, "normal", "customer_id"),
 )
+customer_events: Final = Table(
+    "customer_events",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("customer", ForeignKey("customers.id"), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("ref", String(REF_LIMIT), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("time", Time),
+    Column("amount_cents", BigInteger),
+    Column("department", String(DEPARTMENT_LIMIT), nullable=False),
+    Column("cancelled", Boolean, nullable=False),
+    Column("moved", Integer, nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("stale", Boolean, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    UniqueConstraint("customer", "kind", "ref"),
+    Index("ix_customer_events_kind_day", "kind", "day", "id"),
+    Index(
+        "ix_customer_events_stale",
+        "id",
+        sqlite_where=text("stale"),
+        postgresql_where=text("stale"),
+    ),
+)
+"""What happened to customers; `stale` is what no plan has seen, `who` and `source` who said it."""
+areas: Final = Table(
+    "customer_areas",
+    metadata,
+    Column("area", String(LIMITS["area"]), primary_key=True),
+    Column("supervisor", String(32), nullable=False),
+)
+"""The supervisor of each area of responsibility (CB-PROP-04)."""
 
 _COLUMNS: Final = tuple(
     column for column in customers.c if column.name not in ("created_at", "changed_at")
@@ -84,6 +175,44 @@ _FIND: Final = (
     )
     .order_by(customers.c.id, phones.c.position)
 )
+
+_NOBODY: Final[Mapping[str, Any]] = {
+    "care_flags": "",
+    "do_not_call": False,
+    "title": "",
+    "email": "",
+    "birth_year": None,
+    "birth_month": None,
+    "birth_day": None,
+    "birth_lunar": False,
+    "owner": "",
+    "member_no": "",
+    "member_since": None,
+    "member": False,
+    "consent": "",
+    "do_not_sms": False,
+    "hours": "",
+    "zone": "",
+    "merchant": False,
+}
+"""What stands in a record of whom nothing is said."""
+_PLAIN: Final = (
+    "name",
+    "tier",
+    "company",
+    "area",
+    "note",
+    "do_not_call",
+    "title",
+    "email",
+    "owner",
+    "member_no",
+    "member_since",
+    "do_not_sms",
+    "zone",
+    "merchant",
+)
+"""Fields that are kept as they are said."""
 
 Fresh = tuple[dict[str, Any], Entry]
 Change = tuple[str, dict[str, Any], Entry]
@@ -132,6 +261,18 @@ class CustomerStore:
             found = await _read(connection, customers.c.id == customer)
         return found[0] if found else None
 
+    async def matching(self, *, tier: str, area: str, after: str, limit: int) -> list[Customer]:
+        """Give customers of a tier and an area, by id, from behind `after` on; empty is any."""
+        wanted = customers.c.id > after
+        if tier:
+            wanted &= customers.c.tier == tier
+        if area:
+            wanted &= customers.c.area == area
+        some = select(customers.c.id).where(wanted).order_by(customers.c.id).limit(limit)
+        async with self._db.read() as connection:
+            found = await _read(connection, customers.c.id.in_(some))
+        return sorted(found, key=lambda one: one.id)
+
     async def tiers(self, some: Collection[str]) -> Mapping[str, str]:
         """Give the tiers of customers who have one."""
         wanted, found = sorted(set(some)), dict[str, str]()
@@ -148,11 +289,12 @@ class CustomerStore:
         empty = {
             "external_id": None,
             "name": "",
+            "spread": 0,
             "tier": "",
             "company": "",
             "area": "",
             "note": "",
-            "care_flags": "",
+            **{name: none for name, none in _NOBODY.items() if name != "do_not_call"},
             "changed_at": self._clock.now(),
         }
         await connection.execute(delete(phones).where(phones.c.customer_id == customer))
@@ -163,6 +305,94 @@ class CustomerStore:
         async with self._db.read() as connection:
             found = await _read(connection, customers.c.external_id == external_id)
         return found[0] if found else None
+
+    async def some(self, ids: Collection[str]) -> dict[str, Customer]:
+        """Give some customers by our ids, with their phones."""
+        wanted, found = sorted(set(ids)), dict[str, Customer]()
+        async with self._db.read() as connection:
+            for start in range(0, len(wanted), _IN_ONE):
+                some = await _read(connection, customers.c.id.in_(wanted[start : start + _IN_ONE]))
+                found |= {one.id: one for one in some}
+        return found
+
+    async def by_external_ids(self, some: Collection[str]) -> dict[str, str]:
+        """Give our ids of customers by the house's own ids."""
+        wanted, found = sorted(set(some)), dict[str, str]()
+        async with self._db.read() as connection:
+            for start in range(0, len(wanted), _IN_ONE):
+                asked = select(customers.c.id, customers.c.external_id).where(
+                    customers.c.external_id.in_(wanted[start : start + _IN_ONE])
+                )
+                found |= {row.external_id: row.id for row in await connection.execute(asked)}
+        return found
+
+    async def born_on(
+        self,
+        month: int,
+        day: int,
+        *,
+        lunar: bool,
+        after: str,
+        limit: int,
+        since: datetime | None = None,
+    ) -> list[Customer]:
+        """Give customers by their birthday, by id, behind one; without phones.
+
+        `since`: only those whose record was changed then or later.
+        """
+        one = customers.c
+        born = (one.birth_lunar.is_(lunar), one.birth_month == month, one.birth_day == day)
+        changed = () if since is None else (one.changed_at >= since,)
+        return await self._page(
+            *born, one.birth_month.is_not(None), *changed, after=after, limit=limit
+        )
+
+    async def spread_over(
+        self, low: int, high: int, *, of: str, after: tuple[int, str], limit: int
+    ) -> list[Customer]:
+        """Give customers whose place is from `low` to below `high`, by place and id; no phones.
+
+        `of`: members, clients (all), or areas (those with an area). `after` is the place and id
+        of the last one that is known already.
+        """
+        one = customers.c
+        among = {"members": (text("member"),), "clients": (), "areas": (text("area <> ''"),)}
+        wanted = (
+            select(*_COLUMNS)
+            .where(
+                one.spread >= max(low, after[0]),
+                one.spread < high,
+                one.name != "",  # erased
+                tuple_(one.spread, one.id) > after,
+                *among[of],
+            )
+            .order_by(one.spread, one.id)
+            .limit(limit)
+        )
+        async with self._db.read() as connection:
+            return [_customer(row, ()) for row in await connection.execute(wanted)]
+
+    async def _page(self, *conditions: Any, after: str, limit: int) -> list[Customer]:
+        wanted = (
+            select(*_COLUMNS)
+            .where(*conditions, customers.c.id > after)
+            .order_by(customers.c.id)
+            .limit(limit)
+        )
+        async with self._db.read() as connection:
+            return [_customer(row, ()) for row in await connection.execute(wanted)]
+
+    async def change(self, connection: AsyncConnection, customer: str, entry: Entry) -> Customer:
+        """Change what an entry says of a customer in the transaction of `connection`.
+
+        Gives the customer as he was. Raises `Refused` (no_such_customer).
+        """
+        found = await _read(connection, customers.c.id == customer)
+        if not found:
+            raise Refused("no_such_customer", "there is no such customer")
+        if values := _said(entry, found[0]):
+            await self._change(connection, [(customer, values, entry)])
+        return found[0]
 
     async def count(self) -> int:
         """Count all customers."""
@@ -221,21 +451,248 @@ class CustomerStore:
                 await connection.execute(insert(phones), _phone_rows(customer, entry))
 
 
+_SEEN: Final = (
+    update(customer_events)
+    .where(customer_events.c.id == bindparam("b_id"), customer_events.c.rev == bindparam("b_rev"))
+    .values(stale=False)
+)
+
+
+class EventStore:
+    """What happened to customers, and whose areas are."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def keep(
+        self,
+        conn: AsyncConnection,
+        said: Sequence[tuple[str, EventEntry]],
+        *,
+        now: datetime,
+        source: str,
+        who: str,
+    ) -> Kept:
+        """Keep events of customers in the transaction of `conn`; the same again changes nothing.
+
+        An event that is there, by customer, kind and reference, is moved or cancelled. Of two
+        that are the same one the later counts.
+        """
+        kept = Kept()
+        last = {(customer, one.kind, one.ref): one for customer, one in said}
+        kept.same = len(said) - len(last)
+        known = await _known_events(conn, {customer for customer, _kind, _ref in last})
+        fresh = list[dict[str, Any]]()
+        for key, one in last.items():
+            before = known.get(key)
+            values = _event_values(one)
+            if before is None:
+                stamp = {"source": source, "who": who, "created_at": now, "changed_at": now}
+                name = {"id": new_id(now), "customer": key[0], "kind": one.kind, "ref": one.ref}
+                fresh.append({**name, **values, **stamp, "moved": 0, "rev": 1, "stale": True})
+            elif any(getattr(before, name) != value for name, value in values.items()):
+                moved = before.moved + (before.day != one.day)
+                await conn.execute(
+                    update(customer_events)
+                    .where(customer_events.c.id == before.id)
+                    .values(
+                        **values,
+                        moved=moved,
+                        rev=before.rev + 1,
+                        stale=True,
+                        who=who,
+                        changed_at=now,
+                    )
+                )
+                kept.changed += 1
+            else:
+                kept.same += 1
+        if fresh:
+            await conn.execute(insert(customer_events), fresh)
+        kept.added = len(fresh)
+        return kept
+
+    async def get(self, event: str) -> Event | None:
+        """Find one by its id."""
+        found = await self.some([event])
+        return found[0] if found else None
+
+    async def some(self, events: Collection[str]) -> list[Event]:
+        """Give some by their ids."""
+        return await self._events(customer_events.c.id.in_(sorted(events)))
+
+    async def of_customer(self, customer: str) -> list[Event]:
+        """Give all of a customer, the latest first."""
+        found = await self._events(customer_events.c.customer == customer)
+        return sorted(found, key=lambda one: (one.day, one.id), reverse=True)
+
+    async def stale(self, limit: int, after: str = "") -> list[Event]:
+        """Give events that no plan has seen as they are now, by id, behind one."""
+        wanted = (
+            select(customer_events)
+            .where(text("stale"), customer_events.c.id > after)
+            .order_by(customer_events.c.id)
+            .limit(limit)
+        )
+        async with self._db.read() as conn:
+            return [_event(row) for row in await conn.execute(wanted)]
+
+    async def seen(self, conn: AsyncConnection, events: Sequence[Event]) -> None:
+        """Note that a plan has seen events as they were: one that was changed since stays."""
+        if events:
+            await conn.execute(_SEEN, [{"b_id": one.id, "b_rev": one.rev} for one in events])
+
+    async def look_again(self, conn: AsyncConnection, kind: str, since: date) -> int:
+        """Let a plan look again at all events of a kind from a day on; give how many."""
+        done = await conn.execute(
+            update(customer_events)
+            .where(customer_events.c.kind == kind, customer_events.c.day >= since)
+            .values(stale=True)
+        )
+        return done.rowcount
+
+    async def of_day(
+        self, kinds: Collection[str], day: date, after: str, limit: int
+    ) -> list[Event]:
+        """Give events of some kinds on a day, by id, behind one; cancelled ones are left out."""
+        wanted = (
+            select(customer_events)
+            .where(
+                customer_events.c.kind.in_(sorted(kinds)),
+                customer_events.c.day == day,
+                customer_events.c.id > after,
+                customer_events.c.cancelled.is_(False),
+            )
+            .order_by(customer_events.c.id)
+            .limit(limit)
+        )
+        async with self._db.read() as conn:
+            return [_event(row) for row in await conn.execute(wanted)]
+
+    async def latest(
+        self, customers: Collection[str], kinds: Collection[str], until: date
+    ) -> Mapping[str, date]:
+        """Give the last day of such an event, up to a day, by customer."""
+        one = customer_events.c
+        wanted = (
+            select(one.customer, func.max(one.day).label("day"))
+            .where(
+                one.customer.in_(sorted(customers)),
+                one.kind.in_(sorted(kinds)),
+                one.day <= until,
+                one.cancelled.is_(False),
+            )
+            .group_by(one.customer)
+        )
+        async with self._db.read() as conn:
+            return {row.customer: row.day for row in await conn.execute(wanted)}
+
+    async def spent_most(self, since: date, until: date, count: int) -> Sequence[tuple[str, str]]:
+        """Give (department, customer) of those who spent most in each, from a day to another.
+
+        Both days are included; what was bought without a department is one of its own.
+        """
+        one = customer_events.c
+        spent = func.sum(one.amount_cents)
+        place = func.row_number().over(
+            partition_by=one.department, order_by=(spent.desc(), one.customer)
+        )
+        ranked = (
+            select(one.department, one.customer, place.label("place"))
+            .where(
+                one.kind == "purchase",
+                one.day >= since,
+                one.day <= until,
+                one.cancelled.is_(False),
+                one.amount_cents > 0,
+            )
+            .group_by(one.department, one.customer)
+            .subquery()
+        )
+        wanted = (
+            select(ranked.c.department, ranked.c.customer)
+            .where(ranked.c.place <= count)
+            .order_by(ranked.c.department, ranked.c.place)
+        )
+        async with self._db.read() as conn:
+            return [(row.department, row.customer) for row in await conn.execute(wanted)]
+
+    async def tell(self, customer: str) -> Mapping[str, Any]:
+        """Give all events of a customer, to be given away."""
+        return {"events.json": [asdict(one) for one in await self.of_customer(customer)]}
+
+    async def forget(self, conn: AsyncConnection, customer: str, now: datetime) -> None:
+        """Delete all of a customer in the transaction of `conn`."""
+        del now  # nothing is left that would say when
+        await conn.execute(delete(customer_events).where(customer_events.c.customer == customer))
+
+    async def supervisors(self) -> Mapping[str, str]:
+        """Give the supervisor of each area."""
+        async with self._db.read() as conn:
+            rows = await conn.execute(select(areas).order_by(areas.c.area))
+            return {row.area: row.supervisor for row in rows}
+
+    async def give_area(self, conn: AsyncConnection, area: str, supervisor: str) -> None:
+        """Give an area to a supervisor; to nobody if there is none."""
+        await conn.execute(delete(areas).where(areas.c.area == area))
+        if supervisor:
+            await conn.execute(insert(areas).values(area=area, supervisor=supervisor))
+
+    async def _events(self, condition: Any) -> list[Event]:
+        wanted = select(customer_events).where(condition).order_by(customer_events.c.id)
+        async with self._db.read() as conn:
+            return [_event(row) for row in await conn.execute(wanted)]
+
+
+def _event_values(one: EventEntry | Event) -> dict[str, Any]:
+    return {
+        "day": one.day,
+        "time": one.time,
+        "amount_cents": None if one.amount is None else int(one.amount * 100),
+        "department": one.department,
+        "cancelled": one.cancelled,
+    }
+
+
+async def _known_events(
+    conn: AsyncConnection, some: Collection[str]
+) -> dict[tuple[str, str, str], Row[Any]]:
+    wanted, found = sorted(some), dict[tuple[str, str, str], Row[Any]]()
+    for start in range(0, len(wanted), _IN_ONE):
+        ids = wanted[start : start + _IN_ONE]
+        rows = await conn.execute(
+            select(customer_events).where(customer_events.c.customer.in_(ids))
+        )
+        found |= {(row.customer, row.kind, row.ref): row for row in rows}
+    return found
+
+
+def _event(row: Row[Any]) -> Event:
+    cents = row.amount_cents
+    return Event(
+        id=row.id,
+        customer=row.customer,
+        kind=row.kind,
+        ref=row.ref,
+        day=row.day,
+        time=row.time,
+        amount=None if cents is None else Decimal(cents) / 100,
+        department=row.department,
+        cancelled=row.cancelled,
+        moved=row.moved,
+        rev=row.rev,
+    )
+
+
 def _fresh(entry: Entry, clock: Clock) -> Fresh:
     now = clock.now()
-    return {
-        "id": new_id(now),
-        "external_id": entry.external_id or None,
-        "name": entry.name,
-        "tier": entry.tier or "",
-        "company": entry.company or "",
-        "area": entry.area or "",
-        "note": entry.note or "",
-        "care_flags": _flags_text(entry.care_flags or ()),
-        "do_not_call": bool(entry.do_not_call),
-        "created_at": now,
-        "changed_at": now,
-    }, entry
+    id = new_id(now)
+    texts = {"external_id": entry.external_id or None}
+    texts |= dict.fromkeys(("tier", "company", "area", "note"), "")
+    found = {**_NOBODY, **texts, "id": id, "created_at": now, "changed_at": now}
+    found["spread"] = crc32(id.encode()) % SPREAD
+    said = _said(entry, Customer(id=id, name=""))
+    return found | said | {"name": entry.name}, entry
 
 
 def _flags_text(flags: Sequence[str]) -> str:
@@ -259,16 +716,46 @@ async def _insert(connection: AsyncConnection, added: Sequence[Fresh]) -> None:
 
 def _difference(before: Customer, entry: Entry) -> dict[str, Any]:
     """Say which columns an entry changes."""
-    changes = {
-        name: said
-        for name in ("name", "tier", "company", "area", "note", "do_not_call")
-        if (said := getattr(entry, name)) is not None and said != getattr(before, name)
-    }
+    changes = _said(entry, before)
     if entry.external_id and entry.external_id != before.external_id:
         changes["external_id"] = entry.external_id
+    return changes
+
+
+def _said(entry: Entry, before: Customer) -> dict[str, Any]:
+    """Give the columns of what an entry says that is not so before."""
+    changes: dict[str, Any] = {
+        name: said
+        for name in _PLAIN
+        if (said := getattr(entry, name)) is not None and said != getattr(before, name)
+    }
     if entry.care_flags is not None and entry.care_flags != before.care_flags:
         changes["care_flags"] = _flags_text(entry.care_flags)
+    if entry.hours is not None and entry.hours != before.hours:
+        changes["hours"] = _hours_text(entry.hours)
+    if entry.birthday is not None and entry.birthday != before.birthday:
+        changes |= _birth(entry.birthday)
+    consent = {**before.consent, **(entry.consent or {})}
+    if consent != before.consent:
+        changes["consent"] = json.dumps(consent)
+    if "member_no" in changes or "member_since" in changes:
+        number = changes.get("member_no", before.member_no)
+        changes["member"] = bool(number or changes.get("member_since", before.member_since))
     return changes
+
+
+def _birth(birthday: Birthday) -> dict[str, Any]:
+    return {
+        "birth_year": birthday.year,
+        "birth_month": birthday.month,
+        "birth_day": birthday.day,
+        "birth_lunar": birthday.lunar,
+    }
+
+
+def _hours_text(hours: Sequence[Span]) -> str:
+    said = [[f"{start:%H:%M}", f"{end:%H:%M}"] for start, end in hours]
+    return json.dumps(said) if said else ""
 
 
 def _other_phones(before: Customer, entry: Entry) -> bool:
@@ -338,4 +825,29 @@ def _customer(row: Row[Any], numbers: tuple[str, ...]) -> Customer:
         note=row.note,
         care_flags=tuple(json.loads(row.care_flags)) if row.care_flags else (),
         do_not_call=row.do_not_call,
+        title=row.title,
+        email=row.email,
+        birthday=_birthday(row),
+        owner=row.owner,
+        member_no=row.member_no,
+        member_since=row.member_since,
+        consent=json.loads(row.consent) if row.consent else {},
+        do_not_sms=row.do_not_sms,
+        hours=_hours(row.hours),
+        zone=row.zone,
+        merchant=row.merchant,
+        spread=row.spread,
     )
+
+
+def _birthday(row: Row[Any]) -> Birthday | None:
+    if row.birth_month is None:
+        return None
+    return Birthday(
+        month=row.birth_month, day=row.birth_day, year=row.birth_year, lunar=row.birth_lunar
+    )
+
+
+def _hours(said: str) -> tuple[Span, ...]:
+    pairs = json.loads(said) if said else ()
+    return tuple((time.fromisoformat(start), time.fromisoformat(end)) for start, end in pairs)

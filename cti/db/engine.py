@@ -7,7 +7,7 @@ is done for every call goes shorter ways: `db.run` and `db.ask`.
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
@@ -40,7 +40,7 @@ _POSTGRES_ARGS: Final[dict[str, Any]] = {
         "application_name": "cti",
         "timezone": "UTC",
         "statement_timeout": "30000",
-        "idle_in_transaction_session_timeout": "60000",
+        "idle_in_transaction_session_timeout": "10000",
     },
 }
 
@@ -129,6 +129,9 @@ def _postgres_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     )
 
 
+Fence = Callable[[AsyncConnection], Awaitable[None]]
+
+
 class Database:
     """One database, whichever it is. Made by `open`, ended by `close`."""
 
@@ -140,6 +143,8 @@ class Database:
             _sqlite_engines(self._lite) if self._lite else _postgres_engines(url)
         )
         self._pending: set[asyncio.Task[Any]] = set()
+        self.fence: Fence | None = None
+        """Asked first in each transaction that writes; it refuses by raising."""
 
     @classmethod
     async def open(cls, url: str, *, password: str | None = None) -> Self:
@@ -179,6 +184,8 @@ class Database:
             self._end_turn()
             raise
         try:
+            if self.fence is not None:
+                await self.fence(connection)
             yield connection
         except BaseException as fault:
             await self._see_through(self._at_last(connection.close()))  # rolls back

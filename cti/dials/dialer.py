@@ -8,7 +8,7 @@ nothing (reliability: dial outbox and guard).
 
 import asyncio
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ import structlog
 
 from cti.calls.record import DialledCall
 from cti.clock import Clock
+from cti.db.schema import Connection
 from cti.dials.rules import (
     Attempt,
     AttemptState,
@@ -52,6 +53,15 @@ TICK: Final = 0.5
 UNSEEN: Final = timedelta(seconds=10)
 """So long a call that the guard let through may stay out of sight before nobody can tell."""
 FAMILY: Final = "cti"
+
+
+Still = Callable[[Connection], Awaitable[bool]]
+"""Tells, in a transaction, whether an attempt is still wanted."""
+
+
+def attempt_name() -> str:
+    """Make the id of an attempt, which is the id of its channel as well."""
+    return f"cti-{uuid.uuid4()}"
 
 
 class Exchange(Protocol):
@@ -107,15 +117,20 @@ class Dialer:
                 log.exception("dialer_failed")
             await asyncio.sleep(TICK)
 
-    async def dial(self, wanted: Wanted) -> Attempt:
+    async def dial(
+        self, wanted: Wanted, *, attempt_id: str = "", still: Still | None = None
+    ) -> Attempt:
         """Dial once, now. The attempt is given back as it stands after sending.
 
         1. Write the attempt down, planned.
         2. Ask the PBX for its clock; commit the attempt with its deadline, if it may be dialled.
         3. Ask the PBX to dial, once. No answer is not a failure: `look` finds out.
 
+        `attempt_id` is given by who has written it down elsewhere before (`attempt_name`);
+        `still` is asked in the transaction of the commit whether it is still wanted.
+
         Raises `Refused` (dialing_off, dial_number, dial_trunk, dial_prefix, callers_wait,
-        dial_minute, dial_number_day, dial_agent_hour, dial_breaker, dial_open) or
+        dial_minute, dial_number_day, dial_agent_hour, dial_breaker, dial_open, dial_stale) or
         `PbxUnavailable`: nothing was sent.
         """
         exchange = self._exchanges.get(wanted.pbx)
@@ -124,10 +139,10 @@ class Dialer:
         house = self._house()
         ring = wanted.ring_for or house.dialing.ring_for
         self._check(self._refusal(wanted, Tally(waiting=self._waiting())))
-        planned = await self.store.plan(wanted, f"cti-{uuid.uuid4()}", self._clock.now())
+        planned = await self.store.plan(wanted, attempt_id or attempt_name(), self._clock.now())
         try:
             deadline = deadline_of(await pbx_clock(exchange), wanted.route, ring)
-            attempt = await self._commit(wanted, planned, deadline)
+            attempt = await self._commit(wanted, planned, deadline, still)
         except (Refused, PbxUnavailable):
             await self.store.drop(planned)
             raise
@@ -154,7 +169,9 @@ class Dialer:
         if code:
             raise Refused(code, "this may not be dialled now")
 
-    async def _commit(self, wanted: Wanted, planned: Attempt, deadline: int) -> Attempt:
+    async def _commit(
+        self, wanted: Wanted, planned: Attempt, deadline: int, still: Still | None
+    ) -> Attempt:
         house, now = self._house(), self._clock.now()
         local = now.astimezone(house.zone)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -162,7 +179,9 @@ class Dialer:
         def refuse(tally: Tally) -> str | None:
             return self._refusal(wanted, replace(tally, waiting=self._waiting()))
 
-        return await self.store.commit(planned, deadline, now, midnight, refuse, house.version)
+        return await self.store.commit(
+            planned, deadline, now, midnight, refuse, house.version, still
+        )
 
     async def _send(
         self, exchange: Exchange, wanted: Wanted, attempt: Attempt, ring: timedelta

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from cti.calls.record import DialledCall, OfferOutcome
 from cti.house import DialingRules
@@ -182,6 +182,23 @@ def to_dial(text: str) -> str | None:
     return plain.removeprefix("+") if _NUMBER.fullmatch(plain) else None
 
 
+def trunk_form(number: str, country: str) -> str | None:
+    """Give a number as a trunk of that country takes it: 02161234567 of +862161234567.
+
+    A number of another country keeps its code, without the plus. None if it is no number.
+    """
+    digits = to_dial(number)
+    try:
+        found = phonenumbers.parse(number, country)
+    except NumberParseException:
+        return digits
+    own = phonenumbers.country_code_for_region(country)
+    if digits is None or found.country_code != own or not phonenumbers.is_valid_number(found):
+        return digits
+    written = phonenumbers.format_number(found, PhoneNumberFormat.NATIONAL)
+    return "".join(sign for sign in written if sign.isdigit())
+
+
 def endpoint(trunk: str) -> str:
     """Give a trunk's name as the guard wants it: the endpoint alone, of `PJSIP/trunk` `trunk`."""
     return trunk.removeprefix("PJSIP/")
@@ -268,9 +285,10 @@ def line_test(number: str) -> Route:
     )
 
 
-def agent_first(device: str, number: str) -> Route:
-    """Ring an agent's phone, then let the guard dial the number."""
-    return Route(channel=device, context="cti-dial", exten=number, customer_first=False)
+def agent_first(device: str, number: str, *, recorded: bool = False) -> Route:
+    """Ring an agent's phone, then let the guard dial the number; `recorded`: both sides."""
+    context = "cti-recorded" if recorded else "cti-dial"
+    return Route(channel=device, context=context, exten=number, customer_first=False)
 
 
 _STATES: Final[Mapping[OfferOutcome, AttemptState]] = {

@@ -1,6 +1,6 @@
 """Keeps every attempt to dial, written down before it is sent; and the switch that stops all."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -158,14 +158,19 @@ class DialStore:
         midnight: datetime,
         refuse: Callable[[Tally], str | None],
         policy: str = "",
+        still: Callable[[Connection], Awaitable[bool]] | None = None,
     ) -> Attempt:
         """Commit an attempt to be sent, in one transaction with the count of what was dialled.
 
         `refuse` is given the tally and says why not. Raises `Refused` with its code; the attempt
-        stays planned. Only who commits may send: a second one is refused (dial_open).
+        stays planned. Only who commits may send: a second one is refused (dial_open). What is
+        not wanted any more, as `still` says, is refused too (dial_stale): whoever was held up
+        for long must not dial what others have given up.
         """
         async with self._db.write() as conn:
             await self._db.alone(conn, "dials")
+            if still is not None and not await still(conn):
+                raise Refused("dial_stale", "this is not wanted any more", number=attempt.number)
             if code := refuse(await _tally(conn, attempt, now, midnight)):
                 raise Refused(code, "this may not be dialled now", number=attempt.number)
             done = await conn.execute(
@@ -232,11 +237,16 @@ class DialStore:
 
     async def attempt(self, attempt_id: str) -> Attempt:
         """Give one attempt. Raises `Bug` when there is none."""
-        async with self._db.read() as conn:
-            row = (await conn.execute(select(attempts).where(attempts.c.id == attempt_id))).first()
-        if row is None:
+        found = await self.find([attempt_id])
+        if attempt_id not in found:
             raise Bug("there is no such attempt")
-        return _attempt(row)
+        return found[attempt_id]
+
+    async def find(self, some: Collection[str]) -> dict[str, Attempt]:
+        """Give those of some attempts that were written down, by id."""
+        query = select(attempts).where(attempts.c.id.in_(sorted(some)))
+        async with self._db.read() as conn:
+            return {row.id: _attempt(row) for row in await conn.execute(query)}
 
     async def of(self, subject: str) -> Attempt | None:
         """Give the last attempt that was made for something."""

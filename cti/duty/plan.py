@@ -9,9 +9,10 @@ from enum import StrEnum
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from cti.calendar import Span
 from cti.duty.rules import Assignment, serves
 from cti.errors import Refused
-from cti.house import WEEKDAYS, House, ShiftType, Span
+from cti.house import WEEKDAYS, House, ShiftType
 from cti.value import value
 
 DAYS = 7

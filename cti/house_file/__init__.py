@@ -5,6 +5,7 @@ refused: a typo must not become a silent default. Keys and defaults: requirement
 
     keys                              the kinds of values, and what is wrong with one
     basics, fines, duty, calling, …   the sections
+    texts                             the forms and scripts that the rules name
     days                              the calendar: the country's holidays and the house's own
     cautions                          what is allowed, and should be known
 """
@@ -12,7 +13,7 @@ refused: a typo must not become a silent default. Keys and defaults: requirement
 import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Final
 from cti.clock import SystemClock
 from cti.errors import HouseError
 from cti.house import House
-from cti.house_file import basics, calling, duty, fines, quality, recording
+from cti.house_file import basics, calling, duty, fines, quality, recording, texts, visits
 from cti.house_file.cautions import cautions
 from cti.house_file.days import KEY as OWN_DAYS
 from cti.house_file.days import calendar, own_days
@@ -58,15 +59,19 @@ CALENDARS: Final = "calendars"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The content of a house file, and of its own list of days if it names one."""
+    """The content of a house file, and of the files that it names: days, forms, scripts."""
 
     text: bytes
     days: bytes | None = None
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    """Forms and scripts, by where they stand beside the house file: `forms/stay.toml`."""
 
     @property
     def version(self) -> str:
         """The hash by which these rules are known."""
         parts = [self.text] if self.days is None else [self.text, b"\0", self.days]
+        for name, content in sorted(self.texts.items()):
+            parts += [b"\0", name.encode(), b"\0", content]
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
@@ -145,29 +150,41 @@ def _whole(reading: Reading, source: Source, now: datetime) -> None:
     if house.card.holidays_file and source.days is None:
         reading.wrong(OWN_DAYS, "csv_missing", folder=CALENDARS)
     own = own_days(reading, source.days)
+    forms, scripts = texts.read_texts(reading, house, source.texts)
     if reading.findings:
         return
     today = now.astimezone(house.zone).date()
     house = replace(house, calendar=calendar(house.card, own, today), version=source.version)
+    house = replace(house, forms=forms, scripts=scripts)
     reading.house = replace(house, warnings=cautions(house, today))
 
 
 def load(path: Path) -> Source:
-    """Give the content of a house file, and of the list of days that it names.
+    """Give the content of a house file, and of the files that it names.
 
     Raises `HouseError` (house_missing, house_file).
     """
     text = _content(path)
     try:
-        house = tomllib.loads(text.decode("utf-8-sig")).get("house")
-        holidays = house.get("holidays") if isinstance(house, dict) else None
-        name = holidays.get("file") if isinstance(holidays, dict) else None
+        tables = tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        name = None  # told when it is understood
+        return Source(text=text)  # told when it is understood
+    named = {name: texts.content(name, path.parent) for name in texts.named(tables)}
+    return Source(
+        text=text,
+        days=_days(path, tables),
+        texts={name: said for name, said in named.items() if said is not None},
+    )
+
+
+def _days(path: Path, tables: Mapping[str, Any]) -> bytes | None:
+    house = tables.get("house")
+    holidays = house.get("holidays") if isinstance(house, dict) else None
+    name = holidays.get("file") if isinstance(holidays, dict) else None
     if not isinstance(name, str) or not name or not basics.is_csv_name(name):
-        return Source(text=text)
+        return None
     days = path.parent / CALENDARS / name
-    return Source(text=text, days=_content(days) if days.is_file() else None)
+    return _content(days) if days.is_file() else None
 
 
 def _content(path: Path) -> bytes:
@@ -207,12 +224,9 @@ def _sections(reading: Reading, tables: Mapping[str, Any]) -> None:
     if "house" not in tables:
         reading.wrong("house", "house_missing")
     reading.house = _house(keys, Keys(reading, "", tables).day("effective_from"))
-    keys["visits"].refuse_unknown(calling.VISITS_LATER)
-    for name, section in keys.items():
-        if name != "visits":
-            section.refuse_unknown()
-    visits = [f"visits.{key}" for key in calling.VISITS_LATER if key in keys["visits"].table]
-    reading.later = (*(name for name in LATER if name in tables), *visits)
+    for section in keys.values():
+        section.refuse_unknown()
+    reading.later = tuple(name for name in LATER if name in tables)
 
 
 def _house(keys: Mapping[str, Keys], effective_from: date | None) -> House:
@@ -228,6 +242,7 @@ def _house(keys: Mapping[str, Keys], effective_from: date | None) -> House:
         line_test=duty.line_test(keys["line_test"], shifts.types),
         shifts=shifts,
         call_times=calling.call_times(keys["visits"]),
+        visits=visits.visits(keys["visits"]),
         dialing=calling.dialing(keys["dialing"]),
         recordings=recording.recordings(keys["recordings"]),
         quality=quality.quality(keys["quality"]),

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from cti.calendar import Span
 from cti.calls.rings import CYCLES, RingRules
-from cti.house import WEEKDAYS, CallLimit, HouseCard, Span
+from cti.house import WEEKDAYS, CallLimit, HouseCard
 from cti.house_file.keys import DAY, Keys, is_whole, label, length, minute, show, windows
 
 BUSINESSES: Final = (

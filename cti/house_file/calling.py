@@ -7,39 +7,6 @@ from typing import Final
 from cti.house import REASONS, CallTimes, DialingRules, InboundRules
 from cti.house_file.keys import Keys
 
-VISITS_LATER: Final = (
-    "dayparts",
-    "deadline",
-    "deadline_edge",
-    "give_up_after",
-    "member_coverage",
-    "allocate",
-    "first_contact_within",
-    "max_attempts",
-    "per_customer_day",
-    "min_gap",
-    "marketing_per_week",
-    "retry",
-    "any_agent_from_attempt",
-    "owner_fallback",
-    "appointment_tolerance",
-    "same_day_retry",
-    "end_of_day",
-    "fallback_channels",
-    "mode",
-    "min_talk",
-    "required",
-    "max_questions",
-    "quota",
-    "script",
-    "reminders",
-    "nodes",
-    "disable",
-    "rule_defaults",
-    "rules",
-)
-"""Keys of `[visits]` that only a later version reads and checks."""
-
 DEPARTMENT_LIMIT: Final = 64
 _PREFIX = re.compile(r"\+?[0-9]{1,15}")
 _NUMBER = re.compile(r"|\+?[0-9]{2,20}")

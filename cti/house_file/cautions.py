@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final
 
-from cti.house import WEEKDAYS, Amounts, Caution, House, Span
+from cti.calendar import Span
+from cti.house import WEEKDAYS, Amounts, Caution, House
 from cti.house_file.keys import DAY, label, length, minute
 
 FORBIDDEN: Final = ("CN-GD", "TW", "HK")
@@ -15,6 +16,7 @@ DOUBTED: Final = "CN"
 """Where lawyers doubt that an employer may fine at all."""
 LEAST_RINGS: Final = 4
 """An outgoing call rings at least so often before it is given up."""
+NOON: Final = 12 * 60
 NOTICE: Final = timedelta(days=45)
 """So long before a year begins its make-up days should have been announced."""
 
@@ -27,9 +29,23 @@ def cautions(house: House, today: date) -> tuple[Caution, ...]:
         for caution in found
     ) + tuple(
         caution
-        for found in (_uncovered(house), _ringing(house), _holidays(house, today))
+        for found in (
+            _uncovered(house),
+            _ringing(house),
+            _holidays(house, today),
+            _deadlines(house, today),
+            _dayparts(house),
+            _questions(house),
+            _mode(house),
+        )
         for caution in found
     )
+
+
+def _mode(house: House) -> Iterator[Caution]:
+    """Warn that nobody is dialled before his agent: that needs a watch over abandoned calls."""
+    if house.visits.mode == "customer_first":
+        yield Caution(key="visits.mode", code="mode_preview")
 
 
 def _waits(house: House, today: date) -> Iterator[Caution]:
@@ -119,3 +135,60 @@ def _holidays(house: House, today: date) -> Iterator[Caution]:
         known = {day.year for day in house.calendar.make_up_days}
         for year in sorted({today.year, (today + NOTICE).year} - known):
             yield Caution(key="house.holidays", code="no_make_up", facts={"year": year})
+
+
+def _deadlines(house: House, today: date) -> Iterator[Caution]:
+    """Find visits whose deadline no window can meet, always or on holidays."""
+    last = max(_end(span) for span in house.call_times.windows)
+    run = _longest_rest(house, today)
+    for rule in house.visits.rules.values():
+        key = f"visits.rules.{rule.id}"
+        days = house.visits.deadline if rule.deadline is None else rule.deadline
+        if rule.at is not None and minute(rule.at) >= last:
+            facts: Mapping[str, object] = {"at": label(minute(rule.at)), "end": label(last)}
+            yield Caution(key=f"{key}.at", code="at_never", facts=facts)
+        if rule.event and days == rule.offset == 0 and house.visits.deadline_edge == "exact":
+            yield Caution(key=f"{key}.deadline", code="deadline_at_once")
+        if len(run) > days and "phone" in rule.channels:
+            facts = {"since": run[0], "until": run[-1]}
+            yield Caution(key=f"{key}.deadline", code="deadline_rest", facts=facts)
+
+
+def _end(span: Span) -> int:
+    return minute(span[0]) + length(*span)
+
+
+def _longest_rest(house: House, today: date) -> list[date]:
+    """Give the longest run of coming days on which nobody is called at all."""
+    times = house.call_times
+    afternoon = any(_end(span) > NOON for span in times.windows)
+    if times.holiday_mode == "normal" or (times.holiday_mode == "afternoon_only" and afternoon):
+        return []
+    runs = list[list[date]]()
+    for day in sorted(one for one in house.calendar.holidays if one >= today):
+        if runs and runs[-1][-1] + timedelta(days=1) == day:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return max(runs, key=len, default=[])
+
+
+def _dayparts(house: House) -> Iterator[Caution]:
+    """Find callable time that belongs to no part of the day: nothing is ever tried then."""
+    parts = _minutes_of(list(house.visits.dayparts.values()))
+    for span in house.call_times.windows:
+        missing = [at for at in range(minute(span[0]), _end(span)) if at not in parts]
+        for first, last in _holes(missing):
+            facts = {"start": label(first), "end": label(last)}
+            yield Caution(key="visits.dayparts", code="no_daypart", facts=facts)
+
+
+def _questions(house: House) -> Iterator[Caution]:
+    """Find forms that ask more than a visit may last (CB-12)."""
+    most = house.visits.max_questions
+    for rule in house.visits.rules.values():
+        form = house.forms.get(rule.form)
+        asked = len(form.fields) - ("result" in {one.id for one in form.fields}) if form else 0
+        if asked > most:
+            facts = {"form": rule.form, "asked": asked, "most": most}
+            yield Caution(key=f"visits.rules.{rule.id}.form", code="questions", facts=facts)

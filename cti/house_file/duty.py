@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import time
 from typing import Final
 
+from cti.calendar import Span
 from cti.house import (
     SHIFTS,
     WEEKDAYS,
@@ -12,7 +13,6 @@ from cti.house import (
     LineTestRules,
     ShiftRules,
     ShiftType,
-    Span,
     TestedLine,
 )
 from cti.house_file.keys import Keys, hint, show, span_of

@@ -15,7 +15,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
-from cti.house import House, Lapse, Span, WorkingDays
+from cti.calendar import Span
+from cti.house import House, Lapse, WorkingDays
 from cti.web.words import Words
 
 DAY: Final = 24 * 60
@@ -61,7 +62,7 @@ class Reading:
     house: House = field(default_factory=House)
     findings: list[Finding] = field(default_factory=list)
     later: tuple[str, ...] = ()
-    """Sections, and keys of `visits`, that are there and not read by this version."""
+    """Sections that are there and not read by this version."""
 
     def wrong(self, key: str, code: str, near: str = "", /, **facts: Any) -> None:
         """Note a finding."""
@@ -207,16 +208,26 @@ class Keys:
         self.wrong(key, "date", said=show(value))
         return None
 
-    def clock(self, key: str) -> time:
-        """Give a required time of day."""
+    def share(self, key: str, default: Decimal) -> Decimal:
+        """Give a part of one, from 0 to 1."""
         value = self.take(key)
         if value is None:
-            self.wrong(key, "required")
-        elif isinstance(value, str) and value != "24:00" and _CLOCK.fullmatch(value):
+            return default
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+            return Decimal(str(value))
+        self.wrong(key, "share", said=show(value))
+        return default
+
+    def clock(self, key: str, default: time | None = None) -> time:
+        """Give a time of day; `default` None means that the key is required."""
+        value = self.take(key)
+        if isinstance(value, str) and value != "24:00" and _CLOCK.fullmatch(value):
             return _time(value)
-        else:
+        if value is not None:
             self.wrong(key, "clock", said=show(value))
-        return time()
+        elif default is None:
+            self.wrong(key, "required")
+        return default or time()
 
     # -- several values
 
@@ -265,11 +276,17 @@ class Keys:
         if value is None:
             return default
         found = windows(self, key, value)
-        for start, end in found:
-            if same_day and minute(start) + length(start, end) > DAY:
-                self.wrong(key, "over_midnight", start=f"{start:%H:%M}", end=f"{end:%H:%M}")
+        for span in found:
+            if same_day:
+                self.refuse_night(key, span)
         self.refuse_overlaps(key, found)
         return found
+
+    def refuse_night(self, key: str, span: Span) -> None:
+        """Note a window that ends the next day."""
+        start, end = span
+        if minute(start) + length(start, end) > DAY:
+            self.wrong(key, "over_midnight", start=f"{start:%H:%M}", end=f"{end:%H:%M}")
 
     def refuse_overlaps(self, key: str, spans: Iterable[Span]) -> None:
         """Note windows of one day that overlap; one over midnight reaches into the morning."""

@@ -26,6 +26,7 @@ from cti.lines.rules import (
     steps_of,
 )
 from cti.people.rules import Person, Right, checked_text
+from cti.value import value
 from cti.web.auth import Visitor
 from cti.web.pages import see_other
 from cti.web.rooms import Kit, Place
@@ -40,6 +41,18 @@ _UNTYPED: Final = dict.fromkeys(
 )
 
 
+@value
+class RoomLeft:
+    """How much room is left for recordings (ok, low, full), and the bytes free by place.
+
+    `troubles` is what hinders collecting them, by what it is, as a source that is away.
+    """
+
+    word: str
+    free: Mapping[str, int]
+    troubles: Mapping[str, str]
+
+
 class LineRoom:
     """The pages of the lines."""
 
@@ -52,9 +65,9 @@ class LineRoom:
         *,
         who: Callable[[str], Person | None],
         clock: Clock,
-        room: Callable[[], tuple[str, Mapping[str, int]] | None] = lambda: None,
+        room: Callable[[], RoomLeft | None] = lambda: None,
     ) -> None:
-        """`room`: how much is left for recordings (ok, low, full), and the bytes free by place."""
+        """`room`: how recordings have it; None where none are collected."""
         self._desk, self._dials, self._who, self._clock = desk, dials, who, clock
         self._room = room
 
@@ -83,7 +96,7 @@ class _Pages:
         dials: DialStore,
         who: Callable[[str], Person | None],
         clock: Clock,
-        room: Callable[[], tuple[str, Mapping[str, int]] | None],
+        room: Callable[[], RoomLeft | None],
     ) -> None:
         self._kit, self._desk, self._dials = kit, desk, dials
         self._who, self._clock, self._room = who, clock, room

@@ -157,6 +157,24 @@ def hangup(channel: str, cause: int | None = None) -> Built:
     }
 
 
+def mix_monitor_mute(channel: str, *, on: bool) -> Built:
+    """Write silence in the place of both sides of a recorded channel, or no longer.
+
+    To mute what is mute changes nothing. Needs write `system` or `call`.
+    """
+    return {
+        "Action": "MixMonitorMute",
+        "Channel": channel,
+        "Direction": "both",
+        "State": "1" if on else "0",
+    }
+
+
+def play_dtmf(channel: str, digit: str) -> Built:
+    """Let one key be heard as if the channel's own phone had sent it. Needs write `call`."""
+    return {"Action": "PlayDTMF", "Channel": channel, "Digit": digit, "Receive": "true"}
+
+
 def originate(
     *,
     channel: str,

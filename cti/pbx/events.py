@@ -210,6 +210,13 @@ class RecordingNamed(Heard):
 
 
 @value
+class RecordingStopped(Heard):
+    """A channel is no longer recorded, and lives; of one that was hung up nothing is told."""
+
+    who: Sight
+
+
+@value
 class Originated(Heard):
     """What became of the first leg of our own dialling; says nothing of the second."""
 
@@ -225,7 +232,8 @@ class Said(Heard):
 
     `topic` dial: the guard, `word` is dial, duplicate or refused. `topic` line_test: `word` is
     out (this is our test call, to come in at the entry `code`), heard or silent (what came back
-    to it), arrived (a test call came in here, with this `code`).
+    to it), arrived (a test call came in here, with this `code`). `topic` recording: `word` is told
+    (the caller was told that he is recorded).
     """
 
     who: Sight
@@ -344,6 +352,7 @@ Event = (
     | Joined
     | PickedUp
     | RecordingNamed
+    | RecordingStopped
     | Originated
     | Said
     | HangupAsked

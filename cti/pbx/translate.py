@@ -44,6 +44,7 @@ from cti.pbx.events import (
     QueueJoined,
     QueueLeft,
     RecordingNamed,
+    RecordingStopped,
     Said,
     ShutDown,
     Sight,
@@ -60,7 +61,11 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _STATES: Final[Mapping[str | None, int]] = {str(state): state for state in range(11)}
 RECORDING: Final = "MIXMONITOR_FILENAME"
-_OUR_TOPICS: Final[Mapping[str | None, str]] = {"CtiDial": "dial", "CtiLineTest": "line_test"}
+_OUR_TOPICS: Final[Mapping[str | None, str]] = {
+    "CtiDial": "dial",
+    "CtiLineTest": "line_test",
+    "CtiRecording": "recording",
+}
 
 Names = tuple[str, ...]
 Told = Sequence[str | None]
@@ -266,6 +271,11 @@ def _transferred(at: datetime | None, exact: bool, told: Told) -> Event | None:
     return _joined(at, exact, told) if told[-2] == "Success" else None
 
 
+def _mix_monitor_stop(at: datetime | None, exact: bool, told: Told) -> Event | None:
+    who = _sight(told[_ONE])
+    return RecordingStopped(at=at, exact=exact, who=who) if who else None
+
+
 def _pickup(at: datetime | None, exact: bool, told: Told) -> Event | None:
     picker, target = _sight(told[_ONE]), _sight(told[_TWO])
     if picker is None or target is None:
@@ -415,6 +425,7 @@ _TELL: Final[Mapping[str, tuple[Names, Tell]]] = {
     "LocalOptimizationBegin": _by(_joined, *_HALVES, *_channel("source")),
     "LocalOptimizationEnd": _by(_joined, *_HALVES, *_channel("source")),
     "Pickup": _by(_pickup, *_WHO, *_channel("target")),
+    "MixMonitorStop": _by(_mix_monitor_stop, *_WHO),
     "ParkedCall": _by(_joined, *_PARKED),
     "UnParkedCall": _by(_joined, *_PARKED, *_channel("retriever")),
     "ParkedCallSwap": _by(_joined, *_PARKED, *_channel("parker")),

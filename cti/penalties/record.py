@@ -48,6 +48,8 @@ class IncidentKind(StrEnum):
     MISSED_CALL = "missed_call"
     LINE_FAULT = "line_fault"
     MANUAL = "manual"
+    VISITS = "visits"
+    """Visits that were owed in a month and not made."""
 
 
 class IncidentState(StrEnum):

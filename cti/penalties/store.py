@@ -646,6 +646,42 @@ class PenaltyStore:
             await self._propose(conn, key, drafts, house, CTI)
         return key
 
+    async def propose_shortfall(
+        self, person: str, month: date, lacking: int, *, at: datetime, note: str
+    ) -> str | None:
+        """Propose what visits cost that somebody did not make in a month (PEN-10), once for ever.
+
+        Gives its incident; None where no rule has the trigger `visit_quota`, or nothing is fined.
+        """
+        house, now = self._house(), self._clock.now()
+        drafts = tuple(
+            draft
+            for rule in house.penalties.rules.values()
+            if rule.trigger == "visit_quota"
+            for draft in rules.fined_alone(rule.id, person, house, at, lacking)
+        )
+        if not drafts or house.penalties.settlement == "none":
+            return None
+        concerned = self._person(person)
+        key, named = new_id(now), f"visits:{month:%Y-%m}:{person}"
+        async with self._alone() as conn:
+            if (there := await _of_source(conn, named)) is not None:
+                return there
+            row = _incident_row(
+                key,
+                source=named,
+                kind=IncidentKind.VISITS,
+                at=at,
+                department=concerned.department,
+                note=note,
+                ref="",
+                policy=house.version,
+                due_at=now,
+            )
+            await conn.execute(insert(incidents).values(row))
+            await self._propose(conn, key, drafts, house, CTI)
+        return key
+
     # What the person concerned does, and what becomes of it
 
     async def appeal(self, pick: Pick, *, by: Person, text: str, address: str = "") -> str:

@@ -143,7 +143,7 @@ class PolicyDesk:
 
 
 def _understood(kept: Version, at: datetime) -> House | None:
-    source = Source(text=kept.text, days=kept.days)
+    source = Source(text=kept.text, days=kept.days, texts=kept.texts)
     try:
         return house_file.understood(source, kept.version[:12], at)
     except HouseError as fault:
@@ -159,6 +159,7 @@ def _version_of(source: Source, house: House) -> Version:
         version=source.version,
         text=source.text,
         days=source.days,
+        texts=source.texts,
         effective_from=day,
         begins_at=begins_at,
     )

@@ -75,6 +75,7 @@ class PolicyRoom:
             load=self._line(load),
             text=kept.text.decode(),
             days=kept.days.decode() if kept.days is not None else None,
+            texts={name: text.decode() for name, text in sorted(kept.texts.items())},
             parts=self._told(house, visitor, load.at) if house else [],
         )
 

@@ -3,12 +3,13 @@
 Nothing here is changed or deleted: a figure must be explained years later (MISS-11, V18).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Date,
@@ -36,10 +37,12 @@ versions: Final = Table(
     Column("version", String(64), primary_key=True),
     Column("text", Text, nullable=False),
     Column("days", Text),
+    Column("texts", JSON),
     Column("effective_from", Date),
     Column("begins_at", Instant),
 )
-"""`text` is the house file, `days` its own list of days; `begins_at` is when its day begins."""
+"""`text` is the house file, `days` its own list of days, `texts` its forms and scripts by file;
+`begins_at` is when its day begins."""
 loads: Final = Table(
     "house_loads",
     metadata,
@@ -61,6 +64,7 @@ class Version:
     days: bytes | None
     effective_from: date | None
     begins_at: datetime | None
+    texts: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class PolicyStore:
@@ -141,6 +145,7 @@ async def _version(connection: Connection, version: str) -> Version | None:
         days=None if row.days is None else row.days.encode(),
         effective_from=row.effective_from,
         begins_at=row.begins_at,
+        texts={name: text.encode() for name, text in (row.texts or {}).items()},
     )
 
 
@@ -151,4 +156,5 @@ def _row(version: Version) -> dict[str, Any]:
         "days": None if version.days is None else version.days.decode(),
         "effective_from": version.effective_from,
         "begins_at": version.begins_at,
+        "texts": {name: text.decode() for name, text in version.texts.items()},
     }

@@ -6,8 +6,10 @@ Pure: the catalogue is given as two functions. `say` fills a text, `word` names 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
+from cti.calendar import Span
 from cti.house import (
     WEEKDAYS,
     Amounts,
@@ -16,9 +18,10 @@ from cti.house import (
     Lapse,
     MissedCallRules,
     PenaltyRule,
-    Span,
     WorkingDays,
 )
+from cti.house_visits import Node, VisitRule
+from cti.results.forms import STANDARD
 
 Say = Callable[..., str]
 Word = Callable[[str, str], str]
@@ -52,12 +55,16 @@ def tell(house: House, today: date, say: Say, word: Word) -> list[Told]:
         teller.fines(),
         teller.review(),
         teller.callbacks(),
+        teller.visits(),
+        teller.visit_tries(),
+        teller.visit_record(),
         teller.shifts(),
         teller.swaps(),
         teller.line_tests(),
         teller.lines(),
         teller.dialing(),
         teller.departments(),
+        teller.recordings(),
     ]
     return [part for part in parts if part.lines or part.rows]
 
@@ -70,6 +77,10 @@ def caution_facts(caution: Caution, say: Say, word: Word) -> dict[str, Any]:
         else fact
         for key, fact in caution.facts.items()
     }
+
+
+def _percent(share: Decimal) -> str:
+    return f"{(share * 100).normalize():f}"
 
 
 class _Teller:
@@ -230,6 +241,167 @@ class _Teller:
             lines.append(self.say("policy.callbacks.none", reasons=reasons))
         return self._part("callbacks", lines)
 
+    def visits(self) -> Told:
+        """Which return visits are owed, when and by whom."""
+        rules = self.house.visits
+        edges = {"window_end": "policy.visits.edge_window", "exact": "policy.visits.edge_exact"}
+        shared = {
+            "balanced": "policy.visits.balanced",
+            "owner": "policy.visits.owner",
+            "by_ability": "policy.visits.by_ability",
+        }
+        lines = [
+            self.say(edges[rules.deadline_edge]),
+            self.say("policy.visits.give_up", time=self._lasts(rules.give_up_after)),
+            self.say(shared[rules.allocate]),
+            self.say("policy.visits.first_contact", time=self._lasts(rules.first_contact_within)),
+        ]
+        if not rules.rules:
+            lines.append(self.say("policy.visits.none"))
+        for one in rules.reminders:
+            to, when = self.word("visit_staff", one.to), self._when(one.event, one.offset)
+            lines.append(self.say("policy.visits.reminder", to=to, when=when))
+        lines += [self._node(node) for node in rules.nodes]
+        columns = ("policy.col.visit", "policy.col.from", "policy.col.until")
+        rows = [self._visit(rule) for rule in rules.rules.values()]
+        return self._part("visits", lines, (*columns, "policy.col.how", "policy.col.who"), rows)
+
+    def _visit(self, rule: VisitRule) -> tuple[str, ...]:
+        deadline = self.house.visits.deadline if rule.deadline is None else rule.deadline
+        until = (
+            self.say("policy.visits.days_later", n=deadline)
+            if deadline
+            else self.say("policy.visits.same_day")
+        )
+        name = self.say(
+            "policy.of_cause",
+            name=self.word("visit_rule", rule.id),
+            cause=self.word("purpose", rule.purpose),
+        )
+        who = "policy.visits.supervisors" if rule.by else "policy.visits.agents"
+        told = self.say(
+            "policy.visits.coverage", who=self.say(who), percent=_percent(rule.coverage)
+        )
+        return name, self._begins(rule), until, self._channels(rule.channels), told
+
+    def _begins(self, rule: VisitRule) -> str:
+        if rule.every is None:
+            when = self._when(rule.event, rule.offset)
+        else:
+            whom = self._population(rule.population)
+            if rule.every.half_months:
+                when = self.say("policy.visits.half_month", whom=whom)
+            elif rule.every.months:
+                when = self.say("policy.visits.every_months", n=rule.every.months, whom=whom)
+            else:
+                when = self.say("policy.visits.every_days", n=rule.every.days, whom=whom)
+        if rule.at is None:
+            return when
+        return self.say("policy.visits.at", when=when, at=f"{rule.at:%H:%M}")
+
+    def _when(self, event: str, offset: int) -> str:
+        name = self.word("event", event)
+        if not offset:
+            return self.say("policy.visits.on_day", event=name)
+        key = "policy.visits.after_days" if offset > 0 else "policy.visits.before_days"
+        return self.say(key, n=abs(offset), event=name)
+
+    def _population(self, population: str) -> str:
+        kind, _, count = population.partition(":")
+        if kind == "no_service_since":
+            return self.say("policy.visits.no_service", n=int(count.removesuffix("d")))
+        if kind == "top":
+            return self.say("policy.visits.top", n=int(count.partition(":")[0]))
+        return self.word("policy.population", population)
+
+    def _node(self, node: Node) -> str:
+        keys = {
+            "operator": "policy.visits.node_operator",
+            "calendar": "policy.visits.node_calendar",
+        }
+        name = self.word("visit_node", node.id)
+        return self.say(keys[node.trigger], name=name, channels=self._channels(node.channels))
+
+    def _channels(self, channels: Iterable[str]) -> str:
+        return self._listed(self.word("policy.channel", one) for one in channels)
+
+    def visit_tries(self) -> Told:
+        """How often and when a customer is called for a visit."""
+        rules, retry = self.house.visits, self.house.visits.retry
+        parts = self._listed(
+            self.word("daypart", name) + f" {self._window(span)}"
+            for name, span in rules.dayparts.items()
+        )
+        modes = {
+            "preview": "policy.tries.preview",
+            "progressive": "policy.tries.progressive",
+            "customer_first": "policy.tries.customer_first",
+        }
+        caps = {
+            "tries": rules.max_attempts,
+            "day": rules.per_customer_day,
+            "gap": self._lasts(rules.min_gap),
+            "week": rules.marketing_per_week,
+        }
+        lines = [
+            self.say(modes[rules.mode], time=self._lasts(rules.progressive_after)),
+            self.say("policy.tries.dayparts", parts=parts),
+            self.say("policy.tries.caps", **caps),
+            self.say(
+                "policy.tries.busy",
+                time=self._lasts(retry.busy_after),
+                n=retry.busy_same_daypart,
+            ),
+            self.say(
+                "policy.tries.no_answer_other"
+                if retry.no_answer_other_daypart
+                else "policy.tries.no_answer_same"
+            ),
+        ]
+        if rules.same_day_retry:
+            lines.append(self.say("policy.tries.same_day", at=f"{rules.end_of_day:%H:%M}"))
+        lines += self._later_tries()
+        return self._part("visit_tries", lines)
+
+    def _later_tries(self) -> Iterator[str]:
+        rules, retry = self.house.visits, self.house.visits.retry
+        failed = {"time": self._lasts(retry.failed_after), "n": retry.failed_per_day}
+        yield self.say("policy.tries.failed", **failed)
+        how = self.say("policy.tries.by_other") if retry.refused_other_agent else ""
+        how += self.say("policy.tries.other_part") if retry.refused_other_daypart else ""
+        refused = {"time": self._lasts(retry.refused_min_gap), "n": retry.refused_max}
+        yield self.say("policy.tries.refused", how=how, **refused)
+        yield self.say("policy.tries.any_agent", n=rules.any_agent_from_attempt)
+        kept, fallback = rules.appointment_tolerance, rules.owner_fallback
+        times = {"time": self._lasts(kept), "fallback": self._lasts(fallback)}
+        yield self.say("policy.tries.appointment", **times)
+        if rules.merchant_quiet:
+            windows = self._windows(rules.merchant_quiet)
+            yield self.say("policy.tries.merchants", windows=windows)
+        if rules.fallback_channels:
+            channels = self._channels(rules.fallback_channels)
+            yield self.say("policy.tries.fallback", channels=channels)
+
+    def visit_record(self) -> Told:
+        """What is written down of a visit, and how many are owed."""
+        rules, quota = self.house.visits, self.house.visits.quota
+        fields = self._listed(
+            STANDARD[one].labels[self.say("policy.language")] if one in STANDARD else one
+            for one in rules.required
+        )
+        lines = [
+            self.say("policy.record.talk", time=self._lasts(rules.min_talk)),
+            self.say("policy.record.questions", n=rules.max_questions),
+            self.say("policy.record.members", percent=_percent(rules.member_coverage)),
+        ]
+        if fields:
+            lines.insert(0, self.say("policy.record.required", fields=fields))
+        if quota.per_week or quota.per_month:
+            facts = {"week": quota.per_week, "month": quota.per_month, "day": quota.count_on_day}
+            whom = self.word("policy.population", quota.population)
+            lines.append(self.say("policy.record.quota", whom=whom, **facts))
+        return self._part("visit_record", lines)
+
     def shifts(self) -> Told:
         """Who works when, and what is asked on duty."""
         rules = self.house.shifts
@@ -337,6 +509,42 @@ class _Teller:
         rows = list(self.house.inbound.departments.items())
         lines = [] if rows else [self.say("policy.departments.all")]
         return self._part("departments", lines, ("policy.col.entry", "policy.col.department"), rows)
+
+    def recordings(self) -> Told:
+        """Which calls are recorded, who hears and pauses, and how long it is kept (REC-01, 08)."""
+        rules = self.house.recordings
+        kept = self._lasts(rules.retention)
+        lines = [self._recorded(), self.say("policy.recordings.kept", time=kept)]
+        for family, some in (
+            ("recording_purpose", rules.retention_purposes),
+            ("", rules.retention_tiers),
+        ):
+            for name, lapse in some.items():
+                key = "purpose" if family else "tier"
+                what = self.word(family, name) if family else name
+                lines.append(
+                    self.say(f"policy.recordings.{key}", what=what, time=self._lasts(lapse))
+                )
+        if rules.announce:
+            lines.append(self.say("policy.recordings.announce"))
+        lines.append(
+            self.say("policy.recordings.own" if rules.agents_listen else "policy.recordings.none")
+        )
+        for key, roles in (("download", rules.download), ("pause", rules.pause_by)):
+            if roles:
+                named = self._listed(self.word("role", one) for one in roles)
+                longest = self._lasts(rules.pause_longest)
+                lines.append(self.say(f"policy.recordings.{key}", roles=named, time=longest))
+        if rules.opus:
+            lines.append(self.say("policy.recordings.opus", time=self._lasts(rules.original_kept)))
+        return self._part("recordings", lines)
+
+    def _recorded(self) -> str:
+        rules = self.house.recordings
+        if not rules.required or not rules.directions:
+            return self.say("policy.recordings.not_required")
+        which = self._listed(self.word("recording_purpose", one) for one in rules.directions)
+        return self.say("policy.recordings.required", which=which)
 
     # -- pieces
 

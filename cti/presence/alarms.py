@@ -78,7 +78,8 @@ def limits_of(ring: RingRules) -> tuple[Limit, ...]:
     """Give a house's limits.
 
     Who waits longer than the ring standard allows is a warning, longer than where one
-    apologises critical (requirements RING-01, RING-03); the others are the product's own.
+    apologises critical (requirements RING-01, RING-03). Little room for recordings is a warning;
+    none, or nothing that can be collected, is critical (REC-02). The others are the product's own.
     """
     second = timedelta(seconds=1)
     return (
@@ -89,5 +90,6 @@ def limits_of(ring: RingRules) -> tuple[Limit, ...]:
             calm=ring.cycle / second,
         ),
         Limit(key="waiting", warning=3, critical=6, calm=2),
+        Limit(key="recordings", warning=1, critical=2, calm=0.5),
         Limit(key="service_level", warning=0.9, critical=0.8, calm=0.02, falling=True),
     )

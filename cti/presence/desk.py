@@ -68,9 +68,11 @@ class Wall:
         clock: Clock,
         house: House,
         away: Away = nobody_away,
+        recordings: Callable[[], float | None] = lambda: None,
     ) -> None:
+        """`recordings`: 0 all is well, 1 little room, 2 none, or none can be collected."""
         self._calls, self._watch, self._clock, self._house = calls, watch, clock, house
-        self._ask_away = away
+        self._ask_away, self._recordings = away, recordings
         self._alarms = Alarms(limits_of(house.ring))
         self._away: list[Interval] = []
         self._talked: dict[str, Interval] = {}
@@ -125,6 +127,7 @@ class Wall:
             "service_level": today["standard_rate"]
             if today["answered"] >= LEAST_ANSWERED
             else None,
+            "recordings": self._recordings(),
         }
         return self._alarms.look(figures, now)
 

@@ -27,6 +27,7 @@ STATUS: Final[Mapping[str, int]] = {
     "no_person": 404,
     "no_such_recording": 404,
     "no_sample": 404,
+    "no_event": 404,
     "recording_pass": 403,
     "recording_gone": 410,
     "audio_unknown": 415,

@@ -62,6 +62,27 @@ class ContactLine(Shape):
     rings: int | None
     agent: str | None
     talk_ms: int | None
+    recording: str | None = Field(description="One that this person may hear.")
+
+
+Doing = Literal["pause", "resume", "start", "stop", "refuse", "agree"]
+"""What one may do about a recording."""
+
+
+class RecordingLine(Shape):
+    """How a call is recorded now, and what this person may do about it.
+
+    `told` is how the customer was told of it. While it is paused: since when, why, by whom, and
+    when it goes on by itself.
+    """
+
+    state: Literal["on", "paused", "off"]
+    told: Literal["pbx", "line", "no", "need_not"]
+    since: Instant | None
+    until: Instant | None
+    why: Literal["asked", "refused"] | None
+    by: str | None
+    may: list[Doing]
 
 
 class Card(Shape):
@@ -104,6 +125,7 @@ class Card(Shape):
     customers: list[CustomerLine]
     chosen: str | None
     contacts: list[ContactLine]
+    recording: RecordingLine | None
 
 
 class BoardCall(Shape):
@@ -120,6 +142,7 @@ class BoardCall(Shape):
     rang_at: Instant | None
     agents: list[str]
     direction: Direction
+    recording: RecordingLine | None
 
 
 class BoardAgent(Shape):
@@ -171,7 +194,7 @@ class WallAgent(Shape):
 class WallAlarm(Shape):
     """A figure beyond its limit, and since when."""
 
-    key: Literal["longest_wait", "waiting", "service_level"]
+    key: Literal["longest_wait", "waiting", "service_level", "recordings"]
     level: Literal["warning", "critical"]
     since: Instant | None
 
@@ -197,6 +220,7 @@ class Board(Shape):
     cycle_ms: Annotated[int, Field(gt=0)]
     standard: int
     apologise_from: int
+    pause_by: list[str] = Field(description="The roles that may pause a recording.")
 
 
 class Message(Shape):
@@ -271,6 +295,12 @@ class Choice(Shape):
     customer: Annotated[str, Field(max_length=100)] | None
 
 
+class RecordingDeed(Shape):
+    """What is to be done about the recording of a call."""
+
+    do: Doing
+
+
 class Me(Shape):
     """Who is logged in. `csrf` must stand in the header X-CSRF of everything that changes."""
 
@@ -316,3 +346,40 @@ def gone(call: str) -> dict[str, Any]:
     card |= {"cycle_ms": 3000, "standard": 3, "apologise_from": 5, "approximate": True}
     card |= {"customers": [], "contacts": []}
     return card
+
+
+class Happened(Shape):
+    """What happened to a customer, who is named by one of three; told again it is changed."""
+
+    external_id: str | None = None
+    customer: str | None = None
+    phone: str | None = None
+    kind: str
+    day: Annotated[str, Field(description="As 2025-03-07.")]
+    time: Annotated[str | None, Field(description="As 09:30, by the customer's clock.")] = None
+    ref: Annotated[str | None, Field(description="Its number in the house's records.")] = None
+    amount: Annotated[str | None, Field(description="As 1280.50.")] = None
+    department: str | None = None
+    cancelled: bool | None = None
+
+
+class Events(Shape):
+    """What a program of the house tells of customers."""
+
+    events: Annotated[list[Happened], Field(min_length=1, max_length=500)]
+
+
+class BrokenEvent(Shape):
+    """An event that was not kept: its place in what was sent, from 0, and every reason."""
+
+    place: Count
+    reasons: list[str]
+
+
+class EventsTaken(Shape):
+    """What became of events."""
+
+    added: Count
+    changed: Count
+    same: Count
+    broken: list[BrokenEvent]

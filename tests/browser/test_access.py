@@ -35,7 +35,7 @@ async def test_every_state_of_the_card(room: Room, scene: str, locale: str) -> N
 @pytest.mark.parametrize(
     "how", [NARROW | DARK, NARROW, DARK, FORCED], ids=["narrow dark", "narrow", "dark", "forced"]
 )
-@pytest.mark.parametrize("scene", ["late", "multi", "stacked", "stale"])
+@pytest.mark.parametrize("scene", ["late", "multi", "stacked", "stale", "paused"])
 async def test_small_dark_and_forced(room: Room, scene: str, how: dict[str, Any]) -> None:
     SCENES[scene](room.it)
 

@@ -161,8 +161,12 @@ async def test_keys_play_skip_and_comment(hall: Hall) -> None:
     await keys.press("Enter")
 
     await expect(tab.page.locator(".markers li")).to_contain_text("m 好 space")
-    await expect(tab.page.locator(".markers button")).to_have_text("0:45")
+    await expect(tab.page.locator(".markers .jump")).to_have_text("0:45")
     await expect(tab.page.locator(".seek")).to_be_focused()
+    await tab.page.get_by_role("button", name="Delete comment").press("Enter")
+    await expect(tab.page.locator(".markers li")).to_have_count(0)
+    await tab.page.reload()
+    await expect(tab.page.locator(".markers li")).to_have_count(0)
 
 
 async def test_a_comment_is_a_place_to_go_to(hall: Hall) -> None:
@@ -243,6 +247,8 @@ async def test_it_plays_and_comments_without_a_script(hall: Hall) -> None:
     await tab.page.get_by_role("button", name="Keep comment").click()
 
     await expect(tab.page.locator(".markers li")).to_contain_text(re.compile("0:07.*by hand"))
+    await tab.page.get_by_role("button", name="Delete the comment at 0:07").click()
+    await expect(tab.page.locator(".markers li")).to_have_count(0)
 
 
 @pytest.mark.parametrize("locale", BROWSERS)

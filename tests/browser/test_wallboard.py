@@ -60,7 +60,10 @@ def busy_wall(it: Stage) -> None:
         "longest": ago(13),
         "states": {state: 1 for _, _, state in AGENTS},
         "agents": agents,
-        "alarms": [{"key": "longest_wait", "level": "critical", "since": ago(1)}],
+        "alarms": [
+            {"key": "longest_wait", "level": "critical", "since": ago(1)},
+            {"key": "recordings", "level": "warning", "since": ago(1)},
+        ],
     }
     busy_board(it)
     it.desk.set_board(wall=wall)

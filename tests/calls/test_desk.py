@@ -11,12 +11,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from cti.bus import person
-from cti.calls.desk import KEPT, LINGER, Found, Turn
+from cti.calls.desk import KEPT, LINGER, Found, Recorded, Turn
 from cti.calls.record import CallId
 from cti.calls.store import Contact
 from cti.customers.rules import Number
 from cti.db.engine import Database
 from cti.errors import Refused, StoreUnavailable
+from cti.house import RecordingRules
 from tests.kit import story
 from tests.kit.desk import (
     NOON,
@@ -67,9 +68,42 @@ class TestCards:
             "contacts": [{
                 "at": "2026-03-02T04:00:00.000Z", "direction": "inbound", "outcome": "missed",
                 "reason": None, "rings": 2, "agent": "Bo", "talk_ms": 5000,
+                "recording": None,
             }],
+            "recording": None,
         }  # fmt: skip
         assert room.desk.card(MAY.id, "k1") == card
+
+    async def test_an_earlier_contact_leads_to_a_recording_that_one_may_hear(
+        self, room: Room
+    ) -> None:
+        contacts = [
+            Contact(
+                call=call, at=NOON, direction="inbound", outcome="answered", reason=None, rings=2,
+                agent="6001", person=MAY.id, talk_ms=5000,
+            )
+            for call in ("k0", "k00")
+        ]  # fmt: skip
+        recorded = {
+            "k0": [Recorded(id="r-bo", person=BO.id), Recorded(id="r-may", person=MAY.id)],
+            "k00": [Recorded(id="r-nobody", person=None)],
+        }
+        found = Found(customers=[WANG], contacts=contacts, recorded=recorded)
+        heard = {}
+        for listens in (True, False):
+            rules = RecordingRules(agents_listen=listens)
+            room.desk.obey(replace(room.desk.house, recordings=rules))
+            await room.shows(update(ringing("k1", story.MAY, story.LIN), found))
+            for who in (MAY, LIN):
+                [card] = room.desk.cards(who.id)
+                heard[who.id, listens] = [one["recording"] for one in card["contacts"]]
+
+        assert heard == {
+            (MAY.id, True): ["r-may", None],
+            (MAY.id, False): [None, None],
+            (LIN.id, True): ["r-bo", "r-nobody"],
+            (LIN.id, False): ["r-bo", "r-nobody"],
+        }
 
     async def test_nobody_else_sees_it(self, room: Room) -> None:
         await room.shows(update(ringing()))

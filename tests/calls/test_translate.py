@@ -396,6 +396,7 @@ class TestEvents:
             yield from events_of(path.read_bytes())
         yield told("QueueMemberPause", "Queue: support", "Interface: PJSIP/6001", "Paused: 1")
         yield told("ContactStatus", "EndpointName: 6001", "ContactStatus: Removed")
+        yield told("MixMonitorStop", *channel())
 
 
 HEADERS = st.sampled_from(

@@ -184,6 +184,48 @@ def test_a_house_file_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert f"{bad}: house.timezone: must be a time zone as Asia/Taipei" in err
 
 
+def test_events_are_told_by_a_file_and_planned(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.csv").write_text("external_id,name,owner\nC1,王小明,\n")
+    told(capsys, "customers", "import", str(tmp_path / "c.csv"), *settings)
+    file = tmp_path / "e.csv"
+    file.write_text(
+        "external_id,kind,day\nC1,purchase,2999-01-01\nC1,complaint_handled,2099-01-01\n"
+    )
+
+    told_of = told(capsys, "customers", "events", str(file), *settings)
+    dry = told(capsys, "visits", "plan", "--dry-run", *settings)
+    done = told(capsys, "visits", "plan", *settings)
+    again = told(capsys, "visits", "plan", *settings)
+
+    assert told_of[0] == 1
+    assert told_of[1] == [
+        f"{file}: 1 added, 0 changed, 0 the same, 1 broken",
+        "  line 2: day: '2999-01-01' is no day as 2025-03-07",
+    ]
+    assert [one[1][0].partition(",")[0] for one in (dry, done, again)] == [
+        "visits: 1 new",
+        "visits: 1 new",
+        "visits: 0 new",
+    ]
+
+
+def test_a_programs_token_is_shown_once_and_ended(
+    settings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = told(capsys, "token", "add", "booking", *settings)
+    twice = told(capsys, "token", "add", "booking", *settings)
+    ended = told(capsys, "token", "end", "booking", *settings)
+    listed = told(capsys, "token", "list", *settings)
+
+    assert made[0] == 0
+    assert made[1][0].startswith("cti_")
+    assert (twice[0], ended[1]) == (2, ["booking has no token any more"])
+    assert re.fullmatch(r"booking  made \S+  ended \S+", listed[1][0])
+    assert made[1][0] not in "".join(listed[1])
+
+
 def test_customers_are_imported_and_broken_lines_make_the_exit_code_1(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,14 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
 DOCS: Final = ROOT / "docs"
-PAGES: Final = sorted([README, *DOCS.rglob("*.md"), *(ROOT / "config").rglob("*.md")])
+PAGES: Final = sorted(
+    [
+        README,
+        *DOCS.rglob("*.md"),
+        *(ROOT / "config").glob("*/*.md"),
+        *(ROOT / "config").glob("*.md"),
+    ]
+)
 _SPAN: Final = re.compile(r"`([^`\n]+)`")
 
 

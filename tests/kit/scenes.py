@@ -35,8 +35,23 @@ def contacts(it: Stage) -> list[dict[str, Any]]:
     now = it.clock.now()
     return [
         {"at": wire.stamp(now - timedelta(hours=hours)), **dict(zip(keys, rest, strict=True))}
+        | {"recording": "r1" if rest[4] == "May" else None}
         for hours, *rest in CONTACTS
     ]
+
+
+def recording(it: Stage, state: str, **facts: Any) -> dict[str, Any]:
+    """How a call is recorded, as a card and the board show it."""
+    now, paused = it.clock.now(), state == "paused"
+    return {
+        "state": state,
+        "told": "pbx",
+        "since": wire.stamp(now - timedelta(seconds=12)) if paused else None,
+        "until": wire.stamp(now + timedelta(seconds=288)) if paused else None,
+        "why": "asked" if paused else None,
+        "by": None,
+        "may": ["resume" if paused else "pause", "refuse"],
+    } | facts
 
 
 def idle(it: Stage) -> None:
@@ -73,6 +88,24 @@ def talking(it: Stage) -> None:
     )
 
 
+def recorded(it: Stage) -> None:
+    _talks(it, recording(it, "on", told="no"))
+
+
+def paused(it: Stage) -> None:
+    _talks(it, recording(it, "paused", by="May"))
+
+
+def refused(it: Stage) -> None:
+    facts = {"why": "refused", "until": None, "may": ["agree"]}
+    _talks(it, recording(it, "paused", **facts))
+
+
+def _talks(it: Stage, how: dict[str, Any]) -> None:
+    talking(it)
+    it.desk.show(MAY.id, it.desk.screens[MAY.id]["k1"] | {"recording": how})
+
+
 def stacked(it: Stage) -> None:
     talking(it)
     it.desk.rings("k2", MAY, ago=1, number="+886912345678", shown="0912 345 678")
@@ -101,6 +134,9 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "multi": multi,
     "talking": talking,
     "stacked": stacked,
+    "recorded": recorded,
+    "paused": paused,
+    "refused": refused,
     "stale": stale,
 }
 
@@ -115,7 +151,7 @@ def busy_board(it: Stage) -> None:
         return {
             "call": id, "state": state, "shown": "138 0013 8000", "caller_name": None,
             "customer": None, "line": "4000", "queue": "support", "began": ago(began),
-            "rang_at": None, "agents": [], "direction": "inbound",
+            "rang_at": None, "agents": [], "direction": "inbound", "recording": None,
         } | facts  # fmt: skip
 
     def agent(number: str, name: str, state: str, since: float | None) -> dict[str, Any]:
@@ -124,13 +160,18 @@ def busy_board(it: Stage) -> None:
 
     it.desk.set_board(
         calls=[
-            call("k1", "talking", 205, customer="王小明", agents=["May"]),
+            call(
+                "k1", "talking", 205, customer="王小明", agents=["May"],
+                recording=recording(it, "paused", by="May"),
+            ),
             call("k2", "ringing", 16, customer="王美玲", rang_at=ago(13), agents=["Bo", "王大同"]),
             call("k3", "ringing", 5, rang_at=ago(4), shown="0912 345 678", agents=["Bo"]),
             call("k4", "waiting", 41, shown=None, line="4001", queue="booking"),
             call("k5", "menu", 3, queue=None, shown="+44 20 7946 0000", caller_name="ACME LTD"),
-            call("k6", "talking", 3720, direction="outbound", customer="陳先生", agents=["王大同"]),
+            call("k6", "talking", 3720, direction="outbound", customer="陳先生", agents=["王大同"],
+                recording=recording(it, "on")),
         ],
+        pause_by=["agent", "supervisor"],
         agents=[
             agent("6001", "May", "on_call", 200),
             agent("6002", "Bo", "ringing", 13),

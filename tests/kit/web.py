@@ -143,6 +143,7 @@ def make_card(call: str, at: datetime, **facts: Any) -> dict[str, Any]:
         "customers": [],
         "chosen": None,
         "contacts": [],
+        "recording": None,
     }
     return card | facts
 
@@ -246,7 +247,7 @@ def empty_board(links: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A board on which nothing has happened yet."""
     today = {"answered": 0, "missed": 0, "missed_by_reason": {}, "within_standard": 0}
     today |= {"standard_rate": None, "inbound": 0}
-    rules = {"cycle_ms": 3000, "standard": 3, "apologise_from": 5}
+    rules = {"cycle_ms": 3000, "standard": 3, "apologise_from": 5, "pause_by": []}
     wall = {"waiting": 0, "longest": None, "states": {}, "agents": [], "alarms": []}
     parts = {"calls": [], "agents": [], "today": today, "wall": wall}
     return parts | {"links": list(links), **rules}

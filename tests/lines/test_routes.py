@@ -1,7 +1,7 @@
 """The pages of the lines: who sees and may do what, in three languages, without a script."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from cti.db.engine import Database
 from cti.dials.store import DialStore
-from cti.lines.routes import LineRoom
+from cti.lines.routes import LineRoom, RoomLeft
 from cti.lines.rules import FaultState, LineTestState
 from tests.kit.web import BO, CAST, LIN, MAY, OU, TAM, Seat, Stage, stage
 from tests.lines.conftest import Lines
@@ -26,8 +26,8 @@ class Pages:
     lines: Lines
     dials: DialStore
     it: Stage
-    room: dict[str, dict[str, int]]
-    """How recordings have room, and bytes by place; empty: none are collected."""
+    room: list[RoomLeft]
+    """How recordings have room; empty: none are collected."""
 
     async def reads(self, seat: Seat, path: str = "/lines", **headers: str) -> tuple[int, str]:
         async with seat.browser.get(path, headers=headers) as answer:
@@ -44,13 +44,13 @@ class Pages:
 async def pages(lines: Lines, sqlite_db: Database) -> AsyncIterator[Pages]:
     """The early shift's test passed; the rest of the day lies ahead."""
     dials = DialStore(sqlite_db)
-    told: dict[str, dict[str, int]] = {}
+    told: list[RoomLeft] = []
     room = LineRoom(
         lines.desk,
         dials,
         who=PEOPLE.get,
         clock=lines.clock,
-        room=lambda: next(iter(told.items()), None),
+        room=lambda: next(iter(told), None),
     )
     async with stage(rooms=[room]) as it:
         await lines.goes(at(8.25))
@@ -59,19 +59,24 @@ async def pages(lines: Lines, sqlite_db: Database) -> AsyncIterator[Pages]:
         yield Pages(lines, dials, it, told)
 
 
+def left(word: str, free: int, troubles: Mapping[str, str] | None = None) -> RoomLeft:
+    return RoomLeft(word=word, free={"storage": free}, troubles=troubles or {})
+
+
 @pytest.mark.parametrize(
     ("room", "said"),
     [
-        ({}, "Recordings are not collected here"),
-        ({"ok": {"storage": 52_340_000_000}}, "52.3 GB"),
-        ({"low": {"storage": 4_000_000_000}}, "There is little room left"),
-        ({"full": {"storage": 0}}, "There is no room left"),
+        ([], "Recordings are not collected here"),
+        ([left("ok", 52_340_000_000)], "52.3 GB"),
+        ([left("low", 4_000_000_000)], "There is little room left"),
+        ([left("full", 0)], "There is no room left"),
+        ([left("ok", 9, {"main /<b>": "no answer"})], "<bdi>main /&lt;b&gt;</bdi>: <bdi>no answer"),
     ],
 )
 async def test_the_room_for_recordings_is_told_before_work_starts(
-    pages: Pages, room: dict[str, dict[str, int]], said: str
+    pages: Pages, room: list[RoomLeft], said: str
 ) -> None:
-    pages.room.update(room)
+    pages.room += room
 
     _, text = await pages.reads(await pages.it.enters(MAY))
 

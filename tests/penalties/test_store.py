@@ -605,6 +605,37 @@ async def test_a_line_fault_is_proposed_once(office: Office) -> None:
     }
 
 
+async def test_what_a_month_of_visits_lacks_is_proposed_once(office: Office) -> None:
+    def propose(month: date) -> Awaitable[str | None]:
+        return office.store.propose_shortfall(MAY, month, 6, at=at(0), note="74 of 80")
+
+    first, again = await propose(date(2025, 3, 1)), await propose(date(2025, 3, 1))
+    other = await propose(date(2025, 4, 1))
+
+    assert first == again != other
+    assert first
+    found = await office.store.incident(first)
+    assert [(MAY, "1.20", "visit_shortfall")] == [
+        (one.person, str(one.amount), one.rule) for one in found.lines
+    ]
+
+
+@pytest.mark.parametrize(
+    "rules", [PenaltyRules(settlement="none"), PenaltyRules(rules={})], ids=["free", "no rule"]
+)
+async def test_a_house_without_a_fine_for_it_proposes_nothing(
+    db: Database, rules: PenaltyRules
+) -> None:
+    office = Office(db, house=replace(BOOKING, penalties=rules))
+    await office.opens()
+
+    found = await office.store.propose_shortfall(
+        MAY, date(2025, 3, 1), 6, at=at(0), note="74 of 80"
+    )
+
+    assert found is None
+
+
 async def test_a_house_that_settles_nothing_keeps_lines_without_amount(db: Database) -> None:
     house = replace(BOOKING, penalties=PenaltyRules(settlement="none"))
     office = Office(db, house=house)

@@ -15,6 +15,7 @@ HOUSES = sorted((Path(__file__).parents[2] / "config" / "houses").glob("*.toml")
 CARD = '[house]\nid = "may"\ntimezone = "Asia/Shanghai"\n'
 NOW = datetime(2025, 3, 7, 4, tzinfo=UTC)
 WORDS = Words()
+WHO = "agents; 100 % are to be covered"
 
 
 def read(more: str = "") -> House:
@@ -139,3 +140,81 @@ def test_a_caution_names_its_weekdays() -> None:
     facts = caution_facts(caution, partial(WORDS.say, "en"), partial(WORDS.name, "en"))
 
     assert facts == {"start": "06:00", "end": "08:15", "days": "Sunday"}
+
+
+def test_the_visits_that_are_owed_are_told() -> None:
+    house = house_file.read(next(path for path in HOUSES if path.stem == "studio"), NOW)
+
+    part = told(house, "visits")
+
+    assert part.rows[-3:] == [
+        ("after viewing (service)", "10 days after: viewing", "the same day", "phone", WHO),
+        ("after collection (service)", "5 days after: collection", "the same day", "phone", WHO),
+        (
+            "wedding day (care)",
+            "on the day: wedding",
+            "the same day",
+            "phone, text message",
+            WHO,
+        ),
+    ]
+    assert "A reminder for shop assistant: 5 days before: session." in part.lines
+    assert "One agent carries all visits of one customer." in part.lines
+    assert told(house, "visits", "zh-Hans").rows[-2][:2] == ("取件后沟通（服务）", "取件后第 5 天")
+
+
+def test_visits_that_return_are_told_with_whom_they_concern() -> None:
+    def begins(name: str) -> str:
+        house = house_file.read(next(path for path in HOUSES if path.stem == name), NOW)
+        return told(house, "visits").rows[-1][1]
+
+    assert begins("property") == "every 6 months: households of each area"
+    assert begins("dealer") == "every 365 days: customers without a service for 365 days"
+    assert begins("retail") == (
+        "on the 1st and the 16th: the 3 customers who spent most in each department"
+    )
+
+
+def test_attempts_records_and_the_quota_are_told() -> None:
+    tries, record = told(read(), "visit_tries").lines, told(read(), "visit_record").lines
+
+    assert tries[0] == "The agent reads the brief and presses to dial."
+    assert (
+        "A solution that is refused is explained again by another agent in another part of the "
+        "day after 4 hours at the earliest, 2 times at most."
+    ) in tries
+    assert record[-1] == (
+        "Each agent owes 20 effective visits of old members a week, 80 a month; they are counted "
+        "on day 1."
+    )
+    assert told(read(), "visit_record", "zh-Hant").lines[0] == (
+        "記錄須填寫完整：滿意度、意見與建議、結果。"
+    )
+
+
+def test_what_is_recorded_and_who_hears_it_is_told() -> None:
+    house = read(
+        '[recordings]\nretention_purposes = { voicemail = "90d" }\n'
+        'pause_by = ["agent"]\npause_longest = "2m"\nopus = true\n'
+    )
+
+    assert told(house, "recordings").lines == [
+        "These calls are recorded: incoming calls, outgoing calls. "
+        "One without a recording is reported.",
+        "A recording is kept for 365 days.",
+        "Kept otherwise: voicemail, for 90 days.",
+        "The caller is told that he is recorded; when he refuses, the agent notes it and nothing "
+        "more is recorded.",
+        "Agents may hear the recordings of their own calls.",
+        "As a file they may be taken away by: manager, owner.",
+        "A live recording may be paused by: agent, for 2 minutes at most.",
+        "Recordings are made smaller for storage; what the telephone system wrote is kept for "
+        "another 30 days.",
+    ]
+
+
+def test_a_house_that_records_nothing_says_so() -> None:
+    house = read("[recordings]\nrequired = false\nannounce = false\nagents_listen = false\n")
+
+    assert "No call has to be recorded." == told(house, "recordings", "en").lines[0]
+    assert "客服专员不可收听录音。" in told(house, "recordings", "zh-Hans").lines

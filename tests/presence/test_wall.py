@@ -69,6 +69,18 @@ def wall_of(told: Told, n: float = 0) -> tuple[Wall, SetClock]:
     return Wall(calls=told, watch=told, clock=clock, house=House(), away=told.breaks), clock
 
 
+def test_recordings_without_room_are_an_alarm_and_houses_that_collect_none_have_none() -> None:
+    told, found = Told(), []
+    for room in (0.0, 1.0, 2.0, 0.0, None):
+        wall = Wall(
+            calls=told, watch=told, clock=SetClock(second(0)), house=House(),
+            recordings=lambda room=room: room,  # type: ignore[misc]
+        )  # fmt: skip
+        found.append([alarm["level"] for alarm in wall.now()["alarms"]])
+
+    assert [[], ["warning"], ["critical"], [], []] == found
+
+
 def ringing(call: str, since: float) -> CallRecord:
     record = Story().calls(since, to="4000").joins(since).asks(since, story.WANG, story.MAY)
     return replace(record.rang(since, story.MAY).now(), id=CallId(call))
@@ -188,13 +200,13 @@ async def test_only_who_may_see_the_board_sees_the_wallboard(it: Stage) -> None:
 @pytest.mark.parametrize("locale", ["en", "zh-Hant", "zh-Hans"])
 async def test_without_scripts_it_says_how_it_is(it: Stage, locale: str) -> None:
     said = {
-        "en": ("Longest wait", "wrap-up", "critical"),
-        "zh-Hant": ("最長等候", "話後處理", "嚴重"),
-        "zh-Hans": ("最长等候", "话后处理", "严重"),
+        "en": ("Longest wait", "wrap-up", "critical", "Recordings are not collected"),
+        "zh-Hant": ("最長等候", "話後處理", "嚴重", "目前無法收集錄音"),
+        "zh-Hans": ("最长等候", "话后处理", "严重", "目前无法收集录音"),
     }[locale]
     at = "2026-11-22T03:59:51.000Z"
     agent = {"number": "6001", "name": "<b>May", "state": "wrap_up", "since": at}
-    keys = ("longest_wait", "service_level")
+    keys = ("longest_wait", "service_level", "recordings")
     alarms = [{"key": key, "level": "critical", "since": at} for key in keys]
     wall = {"waiting": 2, "longest": at, "states": {"wrap_up": 1}, "agents": [agent]}
     it.desk.set_board(wall=wall | {"alarms": alarms})

@@ -16,7 +16,7 @@ from cti.db.engine import Database
 from cti.house import House, RecordingRules
 from recordings.collector import Collector
 from recordings.record import Recording
-from recordings.spool import Spool
+from recordings.spool import Source, Spool
 from recordings.storage import LocalFolder
 from recordings.store import RecordingStore
 from tests.calls.test_store import answered, keep
@@ -42,6 +42,7 @@ class Plant:
         self.clock = SetClock(at(-60))
         self.store, self.storage = RecordingStore(db), LocalFolder(self.kept)
         self.rules = RecordingRules()
+        self.sources: list[Source] = [Spool("main", MONITOR, self.folder)]
         self.start()
 
     def start(self) -> None:
@@ -49,7 +50,7 @@ class Plant:
         self.collector = Collector(
             self.store,
             self.storage,
-            [Spool("main", MONITOR, self.folder)],
+            self.sources,
             calls=CallStore(self.db),
             house=lambda: House(recordings=self.rules),
             clock=self.clock,

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from cti.calls.record import SaidRecord
+from cti.house import RecordingRules
 from recordings import collector as shell
 from recordings.intake import Taken
 from recordings.names import Side
-from recordings.record import Kind, NamedBy, State
+from recordings.record import Kind, NamedBy, State, Told
 from recordings.rules import Room
 from recordings.spool import Spool
 from recordings.storage import Storage, StorageFull, StorageUnavailable
@@ -593,3 +595,29 @@ async def test_how_much_is_silent_is_known(plant: Plant) -> None:
 
     assert 0.25 == pytest.approx((await plant.one_of()).silence_share, abs=0.02)
     assert timedelta(seconds=4) == timedelta(milliseconds=(await plant.one_of()).duration_ms or 0)
+
+
+async def test_how_the_customer_was_told_is_kept_with_his_call(plant: Plant) -> None:
+    plant.rules = RecordingRules(announcing_lines=("4000",))
+    said = (SaidRecord(topic="recording", word="told", code="", at=None),)
+    plant.writes("a.wav")
+
+    await plant.calls("a.wav", said=said)
+    await plant.goes(11)
+
+    (consent,) = (await plant.store.consents_of(["call-1"])).values()
+    assert (Told.PBX, None) == (consent.told, consent.refused_at)
+
+
+async def test_what_the_customer_refused_stays_when_it_becomes_known_how_he_was_told(
+    plant: Plant,
+) -> None:
+    await plant.store.refuse("call-1", Told.NO, who="p-may", at=at(5))
+    plant.writes("a.wav")
+
+    await plant.calls("a.wav", dialled="4000")
+    plant.rules = RecordingRules(announcing_lines=("4000",))
+    await plant.goes(11)
+
+    (consent,) = (await plant.store.consents_of(["call-1"])).values()
+    assert (Told.LINE, at(5), "p-may") == (consent.told, consent.refused_at, consent.refused_by)

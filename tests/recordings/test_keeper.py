@@ -351,3 +351,20 @@ async def test_a_deleted_sound_is_not_collected_again_though_the_pbx_still_has_i
     told = await plant.one_of()
     assert ("", "", "erased") == (told.place, told.source, told.gone_reason)
     assert [] == list(plant.kept.glob("??/*"))
+
+
+async def test_what_belongs_to_no_call_is_held_by_itself_also_when_its_call_turns_up(
+    cellar: Cellar,
+) -> None:
+    held = await cellar.keeps(366, call=None, content=b"held", source="/a.wav")
+    await cellar.keeps(367, call=None, content=b"free", source="/b.wav")
+    await cellar.keeper.hold("", LIN, "whose is it?", None, recording=held.id)
+
+    assert 1 == await cellar.keeper.sweep()
+
+    (hold,) = (await cellar.keeper.holds([], [held.id]))[held.id]
+    assert (held.id, "") == (hold.recording, hold.call)
+    await cellar.store.keep([replace(held, call="late", state=State.LINKED)])
+    assert 0 == await cellar.keeper.sweep()
+    await cellar.keeper.lift(hold.id, LIN, "settled")
+    assert 1 == await cellar.keeper.sweep()

@@ -19,6 +19,7 @@ from cti.db.audit import audit
 from cti.db.engine import Database
 from cti.errors import StoreUnavailable
 from cti.people.rules import Person, Role
+from recordings.audio import looked, pieces
 from recordings.record import Kind, Pause, Recording, State
 from recordings.seal import Key, Keys
 from tests.kit.recordings import BEGAN, BO_CALL, SPEECH, Archive, archive
@@ -571,6 +572,43 @@ async def test_the_auditor_writes_no_comment(hall: Hall) -> None:
     assert (False, 409) == ("mark-form" in page, got.status)
 
 
+@pytest.mark.parametrize("who", [MAY, LIN], ids=["who wrote it", "a supervisor"])
+@pytest.mark.parametrize("api", [True, False], ids=["script", "form"])
+async def test_a_comment_is_taken_away_and_what_it_said_is_noted(
+    hall: Hall, who: Person, api: bool
+) -> None:
+    one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
+    await hall.sends(may, f"/recordings/{one.id}/markers", at="0:12", text="typed in a hurry")
+    (mark,) = await hall.kept.store.markers_of(one.id)
+    seat, path = await hall.it.enters(who), f"/recordings/{one.id}/markers/{mark.id}"
+    page = (await hall.asks(seat, f"/recordings/{one.id}")).text
+
+    got = await (hall.tells(seat, f"/api/v1{path}", {}) if api else hall.sends(seat, path))
+    again = await hall.sends(seat, path)
+
+    assert (f'action="{path}"' in page, 200 if api else 303, 303) == (
+        True, got.status, again.status,
+    )  # fmt: skip
+    assert [] == list(await hall.kept.store.markers_of(one.id))
+    noted = [row for row in await hall.audits() if row[0] == "recording_unmarked"]
+    assert [("recording_unmarked", f"recording:{one.id}", who.id)] == noted
+
+
+async def test_nobody_takes_away_what_a_colleague_wrote(hall: Hall) -> None:
+    one = await hall.kept.keeps()
+    lin, may = await hall.it.enters(LIN), await hall.it.enters(MAY)
+    await hall.sends(lin, f"/recordings/{one.id}/markers", at="0:12", text="be kinder")
+    (mark,) = await hall.kept.store.markers_of(one.id)
+    path = f"/recordings/{one.id}/markers/{mark.id}"
+
+    page = (await hall.asks(may, f"/recordings/{one.id}")).text
+    got = await hall.tells(may, f"/api/v1{path}", {})
+    ou = await hall.tells(await hall.it.enters(OU), f"/api/v1{path}", {})
+
+    assert (False, 409, 409) == (path in page, got.status, ou.status)
+    assert [mark] == list(await hall.kept.store.markers_of(one.id))
+
+
 @pytest.mark.parametrize("told", [{"at_ms": "x", "text": "y"}, {"at_ms": 1}, [], "x"])
 async def test_a_body_that_is_no_comment_is_refused(hall: Hall, told: Any) -> None:
     one, may = await hall.kept.keeps(), await hall.it.enters(MAY)
@@ -614,3 +652,38 @@ async def test_the_house_may_let_supervisors_take_files_away(hall: Hall) -> None
     hall.kept.rules = replace(hall.kept.rules, download=("supervisor",))
 
     assert SPEECH == (await hall.sends(lin, f"/recordings/{one.id}/download", reason="x")).body
+
+
+# -- how what is dear to decode begins
+
+
+async def test_what_is_dear_to_decode_is_made_while_its_page_is_looked_at(hall: Hall) -> None:
+    file = written(stairs(60), "GSM610")
+    one = await hall.kept.keeps(file, "dear.WAV")
+    lin = await hall.it.enters(LIN)
+
+    address = await hall.address(lin, one)
+    begins = hall.kept.listening._begins
+    async with asyncio.timeout(10):
+        while len(begins._made) < 6:  # noqa: ASYNC110  a thread makes them
+            await asyncio.sleep(0.01)
+    whole = (await hall.asks(lin, address)).body
+    sound = looked(lambda at, length: file[at : at + length], len(file), "dear.WAV")
+    for first in (0, 10, 44, 45, 16_428, 16_429, 30_001):
+        got = await hall.asks(lin, address, headers={"Range": f"bytes={first}-{first + 20_000}"})
+        parts = pieces(sound, first, first + 20_001)
+        cold = [one.sent(file[one.offset : one.offset + one.length]) for one in parts]
+        assert b"".join(cold) == got.body, first
+
+    samples, _ = heard(whole)
+    assert 60 * RATE <= len(samples) < 61 * RATE
+    assert abs(pitch(samples[20 * RATE : 21 * RATE]) - 800) < 5
+
+
+async def test_what_is_cheap_is_made_when_it_is_asked_for(hall: Hall) -> None:
+    one, lin = await hall.kept.keeps(), await hall.it.enters(LIN)
+
+    address = await hall.address(lin, one)
+    await hall.asks(lin, address)
+
+    assert {} == hall.kept.listening._begins._made

@@ -91,10 +91,52 @@ def test_a_folder_may_have_another_path_here(
 ) -> None:
     (pbx,) = load(tmp_path, [written]).pbx
 
-    assert [(path, Path(folder or path))] == pbx.spools()
+    assert [(path, folder or path)] == pbx.spools()
 
 
 @pytest.mark.parametrize("written", ["", "monitor", "/monitor=mnt", "/a=/b=/c", "C:/monitor"])
 def test_a_folder_that_is_no_full_path_is_refused(tmp_path: Path, written: str) -> None:
     with pytest.raises(ConfigError, match="recordings"):
         load(tmp_path, [written])
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/monitor = sftp://cti@pbx.example.org/var/monitor",
+        "/monitor = sftp://cti@[::1]:2222/var/monitor",
+    ],
+)
+async def test_a_pbx_elsewhere_is_reached_over_sftp(
+    tmp_path: Path, sqlite_db: Database, folder: str
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.touch()
+    pbx = [{"recordings": [folder], "sftp_known_hosts": str(known)}]
+
+    made = collector(settings_file.load(data=tmp_path, pbx=pbx), sqlite_db)
+
+    assert made is not None
+    made.close()
+
+
+async def test_sftp_without_a_known_host_is_refused(tmp_path: Path, sqlite_db: Database) -> None:
+    told = load(tmp_path, ["/monitor = sftp://cti@pbx.example.org/monitor"])
+
+    with pytest.raises(ConfigError, match="need sftp_known_hosts"):
+        collector(told, sqlite_db)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/monitor = sftp://pbx.example.org/monitor",
+        "/monitor = sftp://cti:secret@pbx.example.org/monitor",
+        "/monitor = ftp://cti@pbx.example.org/monitor",
+        "/monitor = sftp://cti@pbx.example.org",
+        "/monitor = s3://",
+    ],
+)
+def test_what_is_no_place_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(ConfigError, match="recordings"):
+        load(tmp_path, [folder])

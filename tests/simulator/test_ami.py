@@ -154,6 +154,14 @@ async def test_a_refusal_takes_its_time() -> None:
             "Response: Error\r\nActionID: 1\r\nMessage: Channel specified does not exist\r\n\r\n",
         ),
         (
+            b"Action: MixMonitorMute\r\nState: 1\r\nActionID: 1\r\n\r\n",
+            "Response: Error\r\nActionID: 1\r\nMessage: No channel specified\r\n\r\n",
+        ),
+        (
+            b"Action: MixMonitorMute\r\nChannel: nope\r\nState: 1\r\nActionID: 1\r\n\r\n",
+            "Response: Error\r\nActionID: 1\r\nMessage: No such channel\r\n\r\n",
+        ),
+        (
             b"Action: QueuePause\r\nPaused: true\r\nActionID: 1\r\n\r\n",
             "Response: Error\r\nActionID: 1\r\n"
             "Message: Need 'Interface' and 'Paused' parameters.\r\n\r\n",

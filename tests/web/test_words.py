@@ -28,7 +28,18 @@ FAMILIES = (
     "help.link",
     "link",
 )
-FAMILIES += ("link.short", "outcome", "reason", "role", "state", "was")
+FAMILIES += (
+    "policy.recordings",
+    "link.short",
+    "outcome",
+    "reason",
+    "rec",
+    "rec.do",
+    "rec.told",
+    "role",
+    "state",
+    "was",
+)
 """Keys below these are put together at run time."""
 
 

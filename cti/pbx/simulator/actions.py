@@ -25,7 +25,6 @@ NOT_PLAYED: Final = {
     "DBDel": ("Delete DB entry.", ("system",)),
     "DBPut": ("Put DB entry.", ("system",)),
     "GetConfig": ("Retrieve configuration.", ("system", "config")),
-    "MixMonitorMute": ("Mute / unMute a Mixmonitor recording.", ("system", "call")),
     "UpdateConfig": ("Update basic configuration.", ("config",)),
     "Filter": ("Dynamically add filters for the current manager session.", ("system",)),
     "MixMonitor": ("Record a call and mix the audio during the recording.", ("system",)),
@@ -81,6 +80,9 @@ class Answers:
             "ListCommands": Action(_commands(desk), "List available manager commands."),
             "Login": Action(Session.login, "Login Manager."),
             "Logoff": Action(Session.logoff, "Logoff Manager."),
+            "MixMonitorMute": Action(
+                self._mute, "Mute / unMute a Mixmonitor recording.", ("system", "call")
+            ),
             "Originate": Action(self._originate, "Originate a call.", ("originate",)),
             "ParkedCalls": Action(_parked, "List parked calls.", calling),
             "Ping": Action(self._ping, "Keepalive command."),
@@ -366,6 +368,19 @@ class Answers:
             session.answer(request, "Success", ("Message", "Channel Hungup"))
             known = cause.isdecimal() and int(cause) in range(1, 128)
             channel.hear(Killed(channel, int(cause) if known else 0))
+
+    def _mute(self, session: Session, request: Request) -> None:
+        name, state = request.first("Channel"), request.first("State")
+        if not name:
+            session.refuse(request, "No channel specified")
+        elif (channel := self._find(name)) is None:
+            session.refuse(request, "No such channel")
+        elif not channel.recording:
+            session.refuse(request, "Cannot set mute flag")
+        else:
+            if bool(len(channel.mute) % 2) is (state != "1"):
+                channel.mute.append(self._time.at)
+            session.answer(request, "Success")
 
     def _redirect(self, session: Session, request: Request) -> None:
         name = request.first("Channel")

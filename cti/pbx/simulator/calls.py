@@ -26,6 +26,9 @@ PRESENTATION: Final = ("CID-CallingPres", "0 (Presentation Allowed, Not Screened
 MOST_CHANNELS: Final = 5000
 MOST_ATTEMPTS: Final = 10_000
 
+GUARD: Final = "cti-dial"
+RECORDED: Final = "cti-recorded"
+
 
 class Call(Legs):
     """One call, from its first channel to its last. Say words to it, and read what became of it."""
@@ -142,7 +145,10 @@ class Call(Legs):
     def _plan(self, variables: Mapping[str, str]) -> Life[None]:
         step: Step = Goto()
         while isinstance(step, Goto):
-            if self.root.context == "cti-dial":
+            if self.root.context == RECORDED:
+                self._record()
+                self.root.context = GUARD
+            if self.root.context == GUARD:
                 step = yield from self._guarded(variables)
             else:
                 step = yield from self._line()

@@ -51,6 +51,8 @@ ESCAPES: Final = str.maketrans(
 
 Headers = list[tuple[str, str]]
 Tell = Callable[[str, str, Headers], None]
+Recorded = Callable[[str, float, Sequence[tuple[float, float]]], None]
+"""Takes the file of a recording, its seconds, and from when to when it was muted."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -72,6 +74,8 @@ class Channel:
     priority: int = 1
     recording: str = ""
     bridged: int = 0
+    mute: list[int] = field(default_factory=list)
+    """When its recording was muted and no longer, in turn."""
     application: str = ""
     data: str = ""
     dialled: str = ""
@@ -203,7 +207,7 @@ class Board:
         prefix: str,
         store: dict[str, str],
         unregistered: set[str],
-        recorded: Callable[[str, float], None] | None = None,
+        recorded: Recorded | None = None,
     ) -> None:
         self._recorded = recorded
         self.time, self.tell, self._prefix = time, tell, prefix
@@ -295,7 +299,13 @@ class Board:
         channel.gone = True
         self.channels.pop(channel.name, None)
         if self._recorded and channel.recording and channel.bridged:
-            self._recorded(channel.recording, (self.time.at - channel.bridged) / SECOND)
+            lasted = (self.time.at - channel.bridged) / SECOND
+            edges = [(at - channel.bridged) / SECOND for at in channel.mute]
+            if len(edges) % 2:
+                edges.append(lasted)
+            self._recorded(
+                channel.recording, lasted, list(zip(edges[::2], edges[1::2], strict=True))
+            )
         text = ("Cause-txt", CAUSES.get(cause, "Unknown"))
         ending = [("TechCause", tech)] if tech else []
         self.about("Hangup", channel, ("Cause", str(cause)), text, *ending)

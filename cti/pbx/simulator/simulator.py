@@ -12,7 +12,7 @@ from cti.clock import Clock, SystemClock
 from cti.pbx.simulator.actions import VERSION, About, Answers, Dialplan
 from cti.pbx.simulator.ami import Account, Desk, Session
 from cti.pbx.simulator.calls import Call
-from cti.pbx.simulator.channels import Board, Channel, Headers, Member, Queue
+from cti.pbx.simulator.channels import Board, Channel, Headers, Member, Queue, Recorded
 from cti.pbx.simulator.time import SECOND, Timeline
 from cti.pbx.simulator.words import Ended, Habit, Line, Moved, Order, Picked, Plant
 
@@ -194,7 +194,7 @@ class Simulator:
         version: str = VERSION,
         dialplan: Dialplan | None = None,
         variables: Mapping[str, str] | None = None,
-        recorded: Callable[[str, float], None] | None = None,
+        recorded: Recorded | None = None,
     ) -> None:
         self._recorded = recorded
         self.host, self.port, self.systemname = host, port, systemname

@@ -40,6 +40,15 @@ const look = css`
   .say .kept { visibility: hidden; }
   .label { display: block; font-size: 12px; font-weight: 600; }
   q { quotes: none; }
+  .rec { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 12px; align-items: center; margin-top: 12px; padding: 4px 0 4px 12px; border-inline-start: 3px solid var(--hair); min-height: 40px; }
+  .rec.paused { border-color: var(--amber); background: var(--raised); padding-inline-end: 12px; }
+  .rec-now { display: flex; flex-wrap: wrap; gap: 0 12px; }
+  .rec-how { font-weight: 600; }
+  .rec.on .rec-how svg { color: var(--red); }
+  .rec.paused .rec-how { color: var(--amber); }
+  .rec-keys { display: flex; flex-wrap: wrap; gap: 4px 8px; }
+  .rec-keys button[aria-disabled='true'] { cursor: progress; }
+  .rec-fault { grid-column: 1 / -1; }
   .choice { margin-top: 12px; }
   .pick { display: flex; width: 100%; gap: 8px; align-items: baseline; text-align: start; padding: 6px 8px; margin-top: 4px; border-color: var(--hair); }
   .pick[aria-pressed='true'] { border-color: var(--accent); background: var(--raised); }
@@ -68,9 +77,10 @@ const look = css`
     .contacts .nums { grid-column: 3 / 5; display: flex; justify-content: flex-end; gap: 10px; color: var(--soft); }
     .contacts .num:empty { display: none; }
     .rings .word { display: none; }
+    .rec { grid-template-columns: minmax(0, 1fr); }
   }
   @media (forced-colors: active) {
-    .say { border-inline-start-width: 6px; }
+    .say, .rec.paused { border-inline-start-width: 6px; }
     .pick[aria-pressed='true'] { outline: 2px solid Highlight; }
   }
 `;
@@ -82,7 +92,7 @@ export class CtiAgent extends LiveElement {
     super();
     this.view = 'agent';
     this.person = null;
-    this.items = new Map(); // call -> {card, overAt, choosing, fault}
+    this.items = new Map(); // call -> {card, overAt, choosing, fault, doing, deedFault}
     this.inside = false;
     this.said = () => ''; // the latest news, once the language is there
   }
@@ -113,7 +123,7 @@ export class CtiAgent extends LiveElement {
       return;
     }
     if (!it || it.overAt !== null) {
-      this.items.set(card.call, { card, overAt: null, choosing: false, fault: null });
+      this.items.set(card.call, { card, overAt: null, choosing: false, fault: null, doing: false, deedFault: null });
       if (card.state === 'ringing') this.#announce(card);
       this.#tell(card.state === 'ringing' ? 'ringing' : 'answered', card);
       return;
@@ -187,6 +197,16 @@ export class CtiAgent extends LiveElement {
     this.requestUpdate();
   }
 
+  async #record(it, deed) {
+    if (it.doing) return;
+    it.doing = true;
+    it.deedFault = null;
+    this.requestUpdate();
+    it.deedFault = await this.does(it.card.call, deed);
+    it.doing = false;
+    this.requestUpdate();
+  }
+
   updated() {
     for (const [call, it] of this.items) {
       const row = this.#row(call);
@@ -213,7 +233,7 @@ export class CtiAgent extends LiveElement {
     }
     const facts = { words: this.words, times: this.times, moment: this.moment(), names: this.names, person: this.person };
     return html`<li data-call=${card.call}><article class="card ${card.state}" aria-labelledby="t-${card.call}">
-      ${drawCard(it, { ...facts, on: { choose: (customer) => this.#choose(it, customer) } })}
+      ${drawCard(it, { ...facts, on: { choose: (customer) => this.#choose(it, customer), record: (deed) => this.#record(it, deed) } })}
     </article></li>`;
   }
 }

@@ -5,7 +5,8 @@ import { duration, rings, since } from './figures.js';
 import { LiveElement } from './live.js';
 import { marks, shape } from './shapes.js';
 import { sheet } from './sheet.js';
-import { clean } from './words.js';
+import { recorded } from './card.js';
+import { clean, isolated } from './words.js';
 
 const CALL_STATES = ['menu', 'waiting', 'ringing', 'talking'];
 const AGENT_STATES = ['available', 'ringing', 'on_call', 'paused', 'unreachable', 'unknown'];
@@ -30,6 +31,11 @@ const look = css`
   .state { white-space: nowrap; }
   .state.ringing svg { color: var(--accent); }
   .state.available svg { color: var(--green); }
+  .rec { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
+  .rec.paused .word { color: var(--amber); font-weight: 600; }
+  .rec.on svg { color: var(--red); }
+  .rec button { padding: 0 8px; min-height: 28px; font-size: 13px; }
+  .rec.kept { visibility: hidden; }
   .gone td { color: var(--soft); }
   .empty { padding: 8px 0; border-top: 1px solid var(--hair); }
   @container (max-width: 900px) { .halves { grid-template-columns: minmax(0, 1fr); } }
@@ -47,14 +53,17 @@ const look = css`
 
 export class CtiBoard extends LiveElement {
   static styles = [sheet, look];
+  static properties = { staff: { type: String } }; // the role of who looks
 
   constructor() {
     super();
     this.view = 'board';
+    this.staff = '';
     this.board = null;
     this.heardAt = null;
     this.inside = false;
     this.gone = [];
+    this.faults = new Map(); // call -> why its recording was not paused
   }
 
   heard(message) {
@@ -149,12 +158,32 @@ export class CtiBoard extends LiveElement {
     return html`<tr class=${call.over ? 'gone' : nothing}>
       <td data-label=${label('caller')}><span>${who ? html`<bdi lang=${this.names || nothing}>${clean(who)}</bdi>` : html`<span class="soft">${words.say('board.withheld')}</span>`}
         ${who && call.shown && who !== call.shown ? html` <span class="soft"><bdi>${clean(call.shown)}</bdi></span>` : nothing}</span></td>
-      <td data-label=${label('state')}><span class="state ${call.state}">${call.over ? words.say('board.gone') : html`${shape(`call.${call.state}`)} ${words.name('call', call.state)}`}</span></td>
+      <td data-label=${label('state')}><span class="state ${call.state}">${call.over ? words.say('board.gone') : html`${shape(`call.${call.state}`)} ${words.name('call', call.state)}`}</span>${this.#recording(call)}</td>
       <td data-label=${label('time')} class="num">${call.over || call.began === null ? nothing : duration(since(call.began, moment))}</td>
       <td data-label=${label('rings')} class=${n === null ? 'none' : nothing}>${n === null ? nothing : html`<span class="rings ${n > board.standard ? 'amber' : ''}"><span>${n} / ${board.standard}</span>${marks(n, board.standard, board.apologise_from)}</span>`}</td>
       <td data-label=${label('where')}>${where}</td>
       <td data-label=${label('agents')} class=${call.agents.length ? nothing : 'none'}><span>${call.agents.map((name, i) => html`${i ? ', ' : nothing}<bdi lang=${this.names || nothing}>${clean(name)}</bdi>`)}</span></td>
     </tr>`;
+  }
+
+  /** That a recording is paused; for who may pause, whether a call is recorded, and the key. */
+  #recording({ call, recording, over }) {
+    if (!recording) return nothing;
+    const { words } = this;
+    const deed = recording.state === 'on' ? 'pause' : recording.why === 'asked' ? 'resume' : null;
+    const may = deed !== null && this.board.pause_by.includes(this.staff);
+    if (recording.state === 'on' && !may) return nothing;
+    const fault = this.faults.get(call);
+    return html`<span class="rec ${recording.state} ${over ? 'kept' : ''}"><span class="word">${shape(`rec.${recording.state}`)} ${words.say(`rec.${recorded(recording)}`)}</span>
+      ${recording.by ? html`<span class="soft">${words.say('rec.by', { name: isolated(recording.by) })}</span>` : nothing}
+      ${may ? html`<button @click=${() => this.#record(call, deed)}>${words.say(`rec.do.${deed}`)}</button>` : nothing}
+      <span class="amber" role="alert">${fault ? words.say('rec.failed', { why: fault }) : nothing}</span></span>`;
+  }
+
+  async #record(call, deed) {
+    const fault = await this.does(call, deed);
+    this.faults = new Map(fault ? [[call, fault]] : []);
+    this.requestUpdate();
   }
 
   #agents(agents) {

@@ -46,7 +46,7 @@ export const ending = (card, words) => {
   return words.name('outcome', card.outcome ?? 'unknown');
 };
 
-/** Draw one card. `it`: {card, choosing, fault}; `on.choose(id)` is told what was chosen. */
+/** Draw one card. `it`: {card, choosing, fault}; `on.choose(id)` is told what was chosen, `on.record(deed)` what to do. */
 export const drawCard = (it, { words, times, moment, names, person, on }) => {
   const { card } = it;
   const n = ringCount(card, moment);
@@ -62,6 +62,7 @@ export const drawCard = (it, { words, times, moment, names, person, on }) => {
       ${drawFacts(card, { words, moment, names })}
     </header>
     ${card.customers.length > 1 ? drawChoice(it, words, names, on) : nothing}
+    ${card.recording ? drawRecording(it, words, moment, on) : nothing}
     ${card.direction === 'inbound' ? drawSay(card, n, words, person) : nothing}
     ${drawContacts(card, words, times, names)}`;
 };
@@ -137,6 +138,25 @@ const drawChoice = ({ card, choosing, fault }, words, names, on) => {
   </section>`;
 };
 
+/** How a call is recorded, in one word: `refused` for one that is paused because the customer refuses. */
+export const recorded = ({ state, why }) => (state === 'paused' && why === 'refused' ? 'refused' : state);
+
+/** What is recorded now, and the keys to change that. The seconds run beside what is read aloud. */
+const drawRecording = ({ card, doing, deedFault }, words, moment, on) => {
+  const { recording } = card;
+  const how = recorded(recording);
+  const left = recording.until === null ? null : Math.max(0, Date.parse(recording.until) - moment);
+  const told = recording.state === 'on' && recording.told !== 'need_not' ? words.say(`rec.told.${recording.told}`) : '';
+  return html`<section class="rec ${recording.state}" aria-label=${words.say('rec.label')}>
+    <p class="rec-now"><span role="status"><span class="rec-how">${shape(`rec.${recording.state}`)} ${words.say(`rec.${how}`)}</span>
+      ${told ? html`<span class="soft">${told}</span>` : nothing}</span>
+      ${recording.since === null ? nothing : html`<span aria-hidden="true">${duration(since(recording.since, moment))}</span>`}
+      ${left === null ? nothing : html`<span class="soft" aria-hidden="true">${words.say('rec.until', { time: duration(left) })}</span>`}</p>
+    <p class="rec-keys">${recording.may.map((deed) => html`<button aria-disabled=${doing} @click=${() => on.record(deed)}>${words.say(`rec.do.${deed}`)}</button>`)}</p>
+    <p class="rec-fault amber" role="alert">${deedFault ? words.say('rec.failed', { why: deedFault }) : nothing}</p>
+  </section>`;
+};
+
 const drawContacts = (card, words, times, names) => {
   if (!card.contacts.length) {
     return subject(card) ? html`<p class="contacts-none soft">${words.say('card.no_contacts')}</p>` : nothing;
@@ -148,7 +168,7 @@ const drawContacts = (card, words, times, names) => {
     return html`<li>
       <time datetime=${one.at} title=${times.full.format(at)}>${times.short.format(at)}</time>
       <span class="way">${shape(`way.${one.direction}`)} ${words.name('contact', one.direction)}</span>
-      <span class="how">${outcome}</span>
+      <span class="how">${outcome}${one.recording === null ? nothing : html` <a href="/recordings/${one.recording}" target="_blank" rel="noopener">${words.say('contact.listen')}</a>`}</span>
       <span class="who">${one.agent ? outside(one.agent, names) : nothing}</span>
       <span class="nums"><span class="num">${one.rings === null ? nothing : words.say('contact.rings', { n: one.rings })}</span>
         <span class="num">${one.talk_ms === null ? nothing : words.say('contact.talk', { time: duration(one.talk_ms) })}</span></span>

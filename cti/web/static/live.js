@@ -90,6 +90,16 @@ export class LiveElement extends LitElement {
     return this.links.some((link) => !link.up) ? 'stale' : 'live';
   }
 
+  /** Do something about the recording of a call; give why it was not done, or null. */
+  async does(call, deed) {
+    try {
+      const answer = await this.channel.post(`/api/v1/calls/${encodeURIComponent(call)}/recording`, { do: deed });
+      return answer.ok ? null : (await answer.json()).message;
+    } catch {
+      return this.words.say('link.short.reconnecting');
+    }
+  }
+
   status(extra = nothing) {
     const state = this.state();
     const trouble = !['live', 'connecting'].includes(state);

@@ -32,6 +32,7 @@ export class CtiPlayer extends HTMLElement {
     this.#audio.controls = false;
     for (const one of this.querySelectorAll('[hidden]')) one.hidden = false;
     for (const one of this.querySelectorAll('.jump')) this.#jumps(one);
+    for (const one of this.querySelectorAll('.unmark')) this.#unmarks(one, one.action.split('/').at(-1));
     this.#listen();
     this.#tell();
   }
@@ -134,7 +135,7 @@ export class CtiPlayer extends HTMLElement {
     this.#find('.seek').focus();
   }
 
-  #add({ at_ms: at, text, who }) {
+  #add({ id, at_ms: at, text, who }) {
     const [line, jump, said, by, name] = ['li', 'button', 'bdi', 'span', 'bdi'].map((kind) => document.createElement(kind));
     jump.type = 'button';
     jump.className = 'jump quiet';
@@ -144,11 +145,34 @@ export class CtiPlayer extends HTMLElement {
     by.className = 'soft';
     name.textContent = who;
     by.append(name);
-    line.append(jump, ' ', said, ' ', by);
+    line.append(jump, ' ', said, ' ', by, ' ', this.#unmark(id));
     this.#jumps(jump);
     const list = this.#find('.markers');
     const after = [...list.children].find((one) => Number(one.querySelector('.jump').dataset.at) > at);
     list.insertBefore(line, after ?? null);
+  }
+
+  /** The key that takes a comment away which was just made. */
+  #unmark(id) {
+    const form = document.createElement('form');
+    const key = document.createElement('button');
+    form.className = 'unmark';
+    key.className = 'quiet';
+    key.textContent = '×';
+    key.title = this.dataset.unmark;
+    key.setAttribute('aria-label', this.dataset.unmark);
+    form.append(key);
+    this.#unmarks(form, id);
+    return form;
+  }
+
+  #unmarks(form, id) {
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      if ((await this.#ask(`markers/${encodeURIComponent(id)}`, null)) === null) return;
+      form.closest('li').remove();
+      this.#find('.seek').focus();
+    });
   }
 
   #jumps(button) {

@@ -28,6 +28,7 @@ export const SHAPES = {
   'link.stale': 'triangle', 'link.ended': 'open', 'link.forbidden': 'cross', 'link.reload': 'triangle',
   'link.stopped': 'cross',
   'way.inbound': 'down', 'way.outbound': 'up', 'way.internal': 'both',
+  'rec.on': 'full', 'rec.paused': 'pause', 'rec.off': 'open',
   check: 'check', limit: 'triangle',
 };
 

@@ -117,7 +117,16 @@ export class CtiWallboard extends LiveElement {
       <p class="reasons">${reasons.length
         ? html`<span>${words.say('board.reasons')}</span>${reasons.map(([reason, n]) => html`<span>${words.name('reason', reason)} ${n}</span>`)}`
         : words.say('board.no_misses')}</p>
+      ${this.#recordings(wall)}
     </section>`;
+  }
+
+  /** That recordings have little room, or none are collected: there is no figure to be seen. */
+  #recordings({ alarms }) {
+    const level = alarms.find((alarm) => alarm.key === 'recordings')?.level;
+    return html`<p class="recordings" role="status">${level
+      ? html`${shape('limit')} ${this.words.name('wall.level', level)} · ${this.words.say(`wall.recordings_${level}`)}`
+      : nothing}</p>`;
   }
 
   /** A figure; an alarm is told by a word and a shape, never by colour alone. */

@@ -5,6 +5,7 @@ import asyncio
 import gzip
 import json
 import os
+import random
 import sys
 import tempfile
 from collections import Counter
@@ -13,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.pbx.lab import demo, talks
+from tests.pbx.lab import demo, talks, visits
 from tests.pbx.lab.lab import Lab
 from tests.pbx.lab.load import Borne, Load, bear
 from tests.pbx.lab.pair import Pair
@@ -41,6 +42,7 @@ def main() -> int:
         "load": _load,
         "tapes": _tapes,
         "talks": _talks,
+        "chaos": _chaos,
     }
     try:
         return commands[given.command](given)
@@ -78,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     tapes.add_argument("--into", type=Path, default=TRACES)
     talks = commands.add_parser("talks", help="recorded calls, and whose each recording is")
     talks.add_argument("--calls", type=int, default=200)
+    chaos = commands.add_parser("chaos", help="kill the daemon while it dials, again and again")
+    chaos.add_argument("--kills", type=int, default=1000)
+    chaos.add_argument("--seed", type=int, default=22, help="the same seed plays the same kills")
     return parser
 
 
@@ -211,6 +216,25 @@ def _talks(given: argparse.Namespace) -> int:
         pair.stop()
     _say(json.dumps(figures, indent=1))
     return 0 if figures["right"] == figures["calls"] else 1
+
+
+def _chaos(given: argparse.Namespace) -> int:
+    async def play(pair: Pair, data: Path) -> visits.Verdict:
+        async with Lab(pair) as lab, visits.visiting(pair, data, lab) as played:
+            lab.mark()
+            dice = random.Random(given.seed)  # noqa: S311  kills that can be played again
+            await visits.Chaos(played=played, kills=given.kills, dice=dice).run()
+            await lab.records_quiet()
+            return await visits.judge(played, lab.cel())
+
+    pair = Pair.start()
+    try:
+        with tempfile.TemporaryDirectory() as data:
+            said = asyncio.run(play(pair, Path(data)))
+    finally:
+        pair.stop()
+    _say(json.dumps({"kills": given.kills, **asdict(said)}, indent=1))
+    return 1 if said.faults or said.double or said.lost or said.stuck else 0
 
 
 def _demo() -> Pair:

@@ -1,0 +1,96 @@
+"""What happened to a customer: a booking, a session, a stay, a complaint handled … Pure.
+
+An event is known by its customer, its kind and its reference in the house's records. Told again
+with another day it was moved; it may be cancelled, and come back.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
+from typing import Final
+
+from cti.customers.rules import MARKS_SAID, clean, read_day, read_time
+from cti.house_visits import EVENTS
+
+KINDS: Final = tuple(kind for kind in EVENTS if kind != "birthday")
+"""What can be entered; a birthday stands in the customer's record."""
+COLUMNS: Final = ("kind", "day", "time", "ref", "amount", "department", "cancelled")
+REF_LIMIT: Final = 64
+DEPARTMENT_LIMIT: Final = 64
+FIRST: Final = date(1990, 1, 1)
+LAST: Final = date(2099, 12, 31)
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
+_CENT: Final = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventEntry:
+    """What somebody, a line of a file or a program says of an event; checked."""
+
+    kind: str
+    day: date
+    ref: str
+    time: "time | None" = None
+    """By the customer's clock, if it is known."""
+    amount: Decimal | None = None
+    department: str = ""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event as it is kept. `moved` counts how often its day was changed, `rev` all changes."""
+
+    id: str
+    customer: str
+    kind: str
+    ref: str
+    day: date
+    time: "time | None" = None
+    amount: Decimal | None = None
+    department: str = ""
+    cancelled: bool = False
+    moved: int = 0
+    rev: int = 1
+
+
+Fault = tuple[str, str]
+"""The field that is wrong, and why, in English."""
+
+
+def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]:
+    """Read the fields of an event (`COLUMNS`); give it, or all that is wrong.
+
+    Without a reference the day is it, so that the same file again adds nothing.
+    """
+    faults = list[Fault]()
+    texts = {name: clean(said.get(name, "")) for name in COLUMNS}
+    kind, day = texts["kind"].casefold(), read_day(texts["day"])
+    if kind not in KINDS:
+        faults.append(("kind", f"{texts['kind'][:24]!r} must be one of {', '.join(KINDS)}"))
+    if day is None or not FIRST <= day <= LAST:
+        faults.append(("day", f"{texts['day'][:20]!r} is no day as 2025-03-07"))
+    at = read_time(texts["time"])
+    if texts["time"] and at is None:
+        faults.append(("time", f"{texts['time'][:10]!r} is no time as 09:30"))
+    if texts["amount"] and not _AMOUNT.fullmatch(texts["amount"]):
+        faults.append(("amount", f"{texts['amount'][:20]!r} is no amount as 1280.50"))
+    for name, limit in (("ref", REF_LIMIT), ("department", DEPARTMENT_LIMIT)):
+        if len(texts[name]) > limit:
+            faults.append((name, f"it is longer than {limit} characters"))
+    cancelled = MARKS_SAID.get(texts["cancelled"].casefold())
+    if cancelled is None:
+        faults.append(("cancelled", f"{texts['cancelled'][:20]!r} is neither yes nor no"))
+    if faults or day is None:
+        return None, faults
+    return EventEntry(
+        kind=kind,
+        day=day,
+        ref=texts["ref"] or day.isoformat(),
+        time=at,
+        amount=Decimal(texts["amount"]).quantize(_CENT) if texts["amount"] else None,
+        department=texts["department"],
+        cancelled=bool(cancelled),
+    ), []

@@ -1,0 +1,1 @@
+"""Return visits: which the house owes, when and by whom they are made, and the dialling."""

@@ -1,0 +1,638 @@
+"""What people do with visits: an agent's list and brief, a supervisor's board, plan, campaigns.
+
+Whatever a visit is dialled with is `calling`; whatever it brought is `cti.results`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from cti.callbacks.rules import serves
+from cti.clock import Clock
+from cti.customers.rules import Customer
+from cti.db.schema import new_id
+from cti.errors import Refused
+from cti.house import House
+from cti.house_visits import PURPOSES
+from cti.people.rules import Directory, Person, Right, checked_text
+from cti.results.forms import Form, Part
+from cti.results.record import Campaign, Opinion, Record, WorkItem
+from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, month_of, week_of, zone_of
+from cti.results.store import By as ResultBy
+from cti.results.store import ResultStore, Sum
+from cti.visits.allowed import Allowed, Refusal, may_dial, nearest
+from cti.visits.attempts import APPOINTMENT_AHEAD
+from cti.visits.lists import By, Cover, Day, Deed, VisitLists, Wanted
+from cti.visits.record import OPEN, Kind, Owed, State, Try, Visit, Wishes
+from cti.visits.store import VisitStore
+
+log = structlog.get_logger(__name__)
+
+LIST: Final = 50
+PAGE: Final = 50
+CONTACTS: Final = 8
+RECORDS: Final = 5
+HEARD: Final = 200
+LOOK_BACK: Final = timedelta(days=8)
+CAMPAIGN_MOST: Final = 5000
+"""A campaign visits so many customers at the most."""
+CAMPAIGN_DAYS: Final = 92
+NAME_LIMIT: Final = 120
+
+
+class Customers(Protocol):
+    """Whom we visit (`cti.customers.store.CustomerStore`)."""
+
+    async def get(self, customer: str) -> Customer | None:
+        """Find a customer by our id."""
+        ...
+
+    async def matching(self, *, tier: str, area: str, after: str, limit: int) -> list[Customer]:
+        """Give customers of a tier and an area, by id, from behind `after` on; empty is any."""
+        ...
+
+
+class Contacts(Protocol):
+    """The last calls with a customer, as a brief tells them."""
+
+    async def __call__(self, customer: Customer, limit: int) -> Sequence[Any]:
+        """Give calls with his numbers that are over, newest first (`calls.store.Contact`)."""
+        ...
+
+
+class Wanting(Protocol):
+    """What a customer wants of us."""
+
+    async def __call__(self, customer: str) -> Wishes:
+        """Give his wishes; whom nobody knows any more wants no call."""
+        ...
+
+
+class Calls(Protocol):
+    """Who claims and dials (`cti.visits.calling.VisitCalls`)."""
+
+    async def claim(self, person: Person, visit: str | None = None) -> Visit:
+        """Claim a visit, or the next one; see `VisitCalls.claim`."""
+        ...
+
+    async def give_back(self, person: Person, visit: str, epoch: int) -> None:
+        """Give a claimed visit back."""
+        ...
+
+    async def dial(self, person: Person, visit: str, epoch: int) -> Try:
+        """Ring the agent's phone, then the customer's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A visit with its customer."""
+
+    visit: Visit
+    customer: Customer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """Effective visits of a week and a month, done and owed (CB-22, CB-23)."""
+
+    week: int
+    per_week: int
+    month: int
+    per_month: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """An agent's list: his own, what he may take besides, his next appointment, his quota."""
+
+    own: Sequence[Case]
+    free: Sequence[Case]
+    more: bool
+    appointment_at: datetime | None
+    quota: Quota
+    work: int
+    """So many things he has to do besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """All that an agent reads before dialling (CB-19), and what may be done."""
+
+    case: Case
+    tries: Sequence[Try]
+    contacts: Sequence[Any]
+    records: Sequence[Record]
+    record: Record | None
+    form: Form
+    script: Sequence[Part]
+    said: Allowed | Refusal
+    nearest: datetime | None
+    zone: ZoneInfo
+    work: Sequence[WorkItem]
+    deeds: Sequence[Deed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one person has to do; `person` None: what is nobody's."""
+
+    person: Person | None
+    open: int
+    due_today: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a campaign came to (回訪總結報告, CB-06), or an agent's week (CB-24)."""
+
+    sum: Sum
+    cover: Cover | None
+    opinions: Sequence[Opinion]
+
+
+class VisitDesk:
+    """Lets people see and move visits. `house` and `people` are asked anew each time."""
+
+    def __init__(
+        self,
+        store: VisitStore,
+        lists: VisitLists,
+        results: ResultStore,
+        *,
+        calls: Calls,
+        customers: Customers,
+        contacts: Contacts,
+        wishes: Wanting,
+        house: Callable[[], House],
+        people: Callable[[], Directory],
+        clock: Clock,
+    ) -> None:
+        self.lists, self._store, self._results = lists, store, results
+        self.calls, self._customers, self._contacts = calls, customers, contacts
+        self._wishes, self._house, self._people, self.clock = wishes, house, people, clock
+
+    @property
+    def house(self) -> House:
+        """The rules in force now."""
+        return self._house()
+
+    @property
+    def people(self) -> Directory:
+        """Everybody, as they are now."""
+        return self._people()
+
+    # -- an agent's
+
+    async def due(self, person: Person, after: str = "") -> Due:
+        """Give somebody's own visits, and a page of those that he may take besides."""
+        now, supervisor = self.clock.now(), person.may(Right.REVIEW)
+        own = await self.lists.mine(person.id, LIST)
+        free = await self.lists.free(now, PAGE + 1, supervisor=supervisor, after=after)
+        work = await self._results.open_work_of(person.id)
+        return Due(
+            own=await self._cases(own),
+            free=[
+                one
+                for one in await self._cases(free[:PAGE])
+                if serves(person, one.visit.department)
+            ],
+            more=len(free) > PAGE,
+            appointment_at=await self.lists.next_appointment(person.id, now),
+            quota=await self.quota(person),
+            work=work,
+        )
+
+    async def quota(self, person: Person) -> Quota:
+        """Count the effective visits of somebody in this week and this month."""
+        house = self.house
+        day = self.clock.now().astimezone(house.zone).date()
+        return Quota(
+            week=await self._results.effective(person.id, *week_of(day, house.zone)),
+            per_week=house.visits.quota.per_week,
+            month=await self._results.effective(person.id, *month_of(day, house.zone)),
+            per_month=house.visits.quota.per_month,
+        )
+
+    async def brief(self, person: Person, visit: str, locale: str) -> Brief:
+        """Give all that is known of a visit: no_visit."""
+        case, now = await self._case(person, visit), self.clock.now()
+        it, house = case.visit, self.house
+        wishes = await self._wishes(it.customer)
+        tries = await self._store.tries_of(it.customer, now - LOOK_BACK)
+        said = may_dial(it, wishes, tries, now, person.id, house)
+        record = await self._results.of_visit(visit)
+        earlier = await self._results.of_customer(it.customer, RECORDS + 1)
+        content = record.satisfaction if record else None
+        script = house.script(it.script)
+        told = script.told(locale, self._facts(case, person), content) if script else ()
+        return Brief(
+            case=case,
+            tries=await self.lists.tries_of(visit),
+            contacts=await self._contacts(case.customer, CONTACTS) if case.customer else (),
+            records=[one for one in earlier if one.visit != visit][:RECORDS],
+            record=record,
+            form=house.form(it.form),
+            script=told,
+            said=said,
+            nearest=None
+            if isinstance(said, Allowed)
+            else nearest(it, wishes, tries, now, person.id, house),
+            zone=zone_of(wishes, house),
+            work=await self._results.work_of(visit),
+            deeds=await self.lists.deeds(visit),
+        )
+
+    def _facts(self, case: Case, person: Person) -> dict[str, str]:
+        house, customer = self.house, case.customer
+        event = case.visit.from_at.astimezone(house.zone)
+        return {
+            "customer": customer.name if customer else "",
+            "title": customer.title if customer else "",
+            "house": house.card.name,
+            "agent": person.name,
+            "number": person.number,
+            "day": f"{event:%Y-%m-%d}",
+            "department": case.visit.department,
+        }
+
+    async def postpone(
+        self, person: Person, visit: str, text: str, *, named: bool, reason: str, address: str
+    ) -> datetime:
+        """Put a visit off to an instant: `named` by the customer, or one that is allowed.
+
+        `text` is by the customer's clock; empty: the next instant that is allowed in another
+        part of the day than now. Raises `Refused`: no_visit, visit_not_yours, visit_over,
+        visit_taken, visit_time, visit_time_past, visit_time_far, visit_time_refused (with why,
+        and the `nearest` that is allowed), visit_never, bad_text.
+        """
+        case, now = await self._case(person, visit), self.clock.now()
+        it, house = case.visit, self.house
+        self._check_owner(it, person)
+        reason = checked_text("reason", reason, NOTE_LIMIT)
+        wishes = await self._wishes(it.customer)
+        at = local_time(text, zone_of(wishes, house))
+        tries = await self._store.tries_of(it.customer, now - LOOK_BACK)
+        if at is None:
+            at, named = self._later(it, wishes, tries, now, person), False
+        if at <= now:
+            raise Refused("visit_time_past", "this time has passed")
+        if at > now + APPOINTMENT_AHEAD:
+            raise Refused("visit_time_far", "a time within a year")
+        values: dict[str, Any] = {"next_at": at, "appointment_at": at if named else None}
+        if not named:
+            self._check_allowed(it, wishes, tries, at, person)
+        if it.held_by == person.id and it.state == State.CLAIMED:
+            await self.calls.give_back(person, visit, it.epoch)
+        what = "visit_appointed" if named else "visit_postponed"
+        await self.lists.change(visit, self._by(person, address), what, values, reason)
+        return at
+
+    def _later(
+        self, visit: Visit, wishes: Wishes, tries: Sequence[Try], now: datetime, person: Person
+    ) -> datetime:
+        """Give the next allowed instant after the gap between two attempts."""
+        house = self.house
+        plain = _anew(visit, now)
+        found = nearest(plain, wishes, tries, now + house.visits.min_gap, person.id, house)
+        if found is None:
+            raise Refused("visit_never", "there is no time at which he may be called")
+        return found
+
+    def _check_allowed(
+        self, visit: Visit, wishes: Wishes, tries: Sequence[Try], at: datetime, person: Person
+    ) -> None:
+        """Refuse an instant at which nobody may dial, and name the nearest that is allowed."""
+        house, plain = self.house, _anew(visit, self.clock.now())
+        said = may_dial(plain, wishes, [_over(one) for one in tries], at, person.id, house)
+        if isinstance(said, Allowed):
+            return
+        free = nearest(plain, wishes, tries, at, person.id, house)
+        raise Refused(
+            "visit_time_refused" if free else "visit_never",
+            "nobody may call then",
+            why=said.code,
+            nearest=free,
+        )
+
+    async def pass_on(self, person: Person, visit: str, to: str, reason: str, address: str) -> None:
+        """Let somebody leave his visit to a colleague, or (empty) to whoever takes it.
+
+        Raises `Refused`: no_visit, visit_not_yours, visit_over, visit_taken, visit_nobody,
+        visit_reason, bad_text.
+        """
+        case = await self._case(person, visit)
+        self._check_owner(case.visit, person)
+        reason = _reason(reason)
+        owner = self._colleague(to, case.visit).id if to else None
+        if case.visit.held_by == person.id and case.visit.state == State.CLAIMED:
+            await self.calls.give_back(person, visit, case.visit.epoch)
+        values = {"owner": owner, "avoid_agent": case.visit.avoid_agent}
+        await self.lists.change(visit, self._by(person, address), "visit_passed_on", values, reason)
+
+    # -- a supervisor's
+
+    async def find(self, wanted: Wanted) -> tuple[Sequence[Case], bool]:
+        """Give a page of visits, and whether another one follows."""
+        found = await self.lists.find(wanted, PAGE + 1)
+        return await self._cases(found[:PAGE]), len(found) > PAGE
+
+    async def coverage(self, since: str) -> Sequence[Cover]:
+        """Give how the visits of each rule stand, from a period on."""
+        return await self.lists.coverage((*self.house.visits.rules, "promise", "campaign"), since)
+
+    async def plan(self) -> tuple[Sequence[Load], Sequence[Day]]:
+        """Give what each person has to do, and what becomes due on each of the next days."""
+        house, today = self.house, self._today()
+        load = await self.lists.load(_starts(today + timedelta(days=1), house.zone))
+        people = [None, *self.agents()]
+        known = [
+            Load(person=one, open=n, due_today=due)
+            for one in people
+            for n, due in [load.get(one.id if one else None, (0, 0))]
+        ]
+        return known, await self.days(today, 14)
+
+    async def days(self, start: date, count: int) -> Sequence[Day]:
+        """Give what becomes due, and which appointments there are, on days from one on."""
+        zone = self.house.zone
+        some = [start + timedelta(days=n) for n in range(count)]
+        edges = [(one, _starts(one, zone), _starts(one + timedelta(days=1), zone)) for one in some]
+        return await self.lists.days(edges)
+
+    async def appointments(self, start: date, count: int) -> Sequence[Case]:
+        """Give the visits for which customers named a time in some days."""
+        zone = self.house.zone
+        since, until = _starts(start, zone), _starts(start + timedelta(days=count), zone)
+        return await self._cases(await self.lists.appointments(since, until, LIST))
+
+    async def assign(self, person: Person, visit: str, to: str, reason: str, address: str) -> None:
+        """Give a visit to somebody, or (empty) to whoever takes it, as a supervisor does.
+
+        Raises `Refused`: no_visit, visit_over, visit_taken, visit_nobody, visit_reason.
+        """
+        case = await self._case(person, visit)
+        owner = self._colleague(to, case.visit).id if to else None
+        values, reason = {"owner": owner}, _reason(reason)
+        await self.lists.change(visit, self._by(person, address), "visit_assigned", values, reason)
+
+    async def cancel(self, person: Person, visit: str, reason: str, address: str) -> None:
+        """End a visit that need not be made: no_visit, visit_over, visit_taken, visit_reason."""
+        await self._case(person, visit)
+        by = self._by(person, address)
+        values = {
+            "state": State.CANCELLED.value,
+            "ended_by": person.id,
+            "ended_at": by.at,
+            "next_at": by.at,
+        }
+        await self.lists.change(visit, by, "visit_cancelled", values, _reason(reason))
+
+    async def resume(self, person: Person, visit: str, reason: str, address: str) -> None:
+        """Let a visit go on that waits for a decision, or whose number was mended.
+
+        Raises `Refused`: no_visit, visit_over, visit_taken, visit_not_waiting, visit_reason.
+        """
+        case = await self._case(person, visit)
+        if case.visit.state not in (State.NEEDS_DECISION, State.WRONG_NUMBER):
+            raise Refused("visit_not_waiting", "this visit waits for no decision")
+        by = self._by(person, address)
+        give_up = max(case.visit.give_up_at, by.at + self.house.visits.give_up_after)
+        values = {
+            "state": OPEN,
+            "next_at": by.at,
+            "give_up_at": give_up,
+            "ended_at": None,
+            "ended_by": None,
+        }
+        await self.lists.change(visit, by, "visit_resumed", values, _reason(reason))
+
+    # -- campaigns and summaries
+
+    async def campaign(self, person: Person, fields: Mapping[str, str], address: str) -> str:
+        """Visit a selection of customers (CB-06, CB-09, CB-28); give the campaign's id.
+
+        Raises `Refused`: campaign_name, campaign_purpose, campaign_days, campaign_nobody,
+        campaign_many, bad_text.
+        """
+        wanted = self._wanted_campaign(fields)
+        chosen = await self._chosen(wanted)
+        if not chosen:
+            raise Refused("campaign_nobody", "no customer fits")
+        by, house = self._by(person, address), self.house
+        campaign = Campaign(
+            id=new_id(by.at),
+            made_by=person.id,
+            made_at=by.at,
+            visits=len(chosen),
+            conclusion="",
+            concluded_by=None,
+            concluded_at=None,
+            **wanted,
+        )
+        owed = [_owed(campaign, one, house) for one in chosen]
+        result_by = ResultBy(person=person.id, at=by.at, address=by.address, policy=house.version)
+        async with self.lists.db.write() as conn:
+            await self._results.add_campaign(conn, campaign, result_by)
+            await self._store.owe(conn, owed, by.at, house.version)
+        log.info("campaign_made", campaign=campaign.id, visits=len(chosen))
+        return campaign.id
+
+    async def count(self, fields: Mapping[str, str]) -> int:
+        """Count whom a campaign would visit; refuses as `campaign`."""
+        return len(await self._chosen(self._wanted_campaign({"name": "-", **fields})))
+
+    def _wanted_campaign(self, fields: Mapping[str, str]) -> dict[str, Any]:
+        house, today = self.house, self._today()
+        name = checked_text("name", fields.get("name", ""), NAME_LIMIT)
+        if not name:
+            raise Refused("campaign_name", "give it a name")
+        purpose = fields.get("purpose", "")
+        if purpose not in PURPOSES:
+            raise Refused("campaign_purpose", "say what it is for")
+        start = _day(fields.get("from", ""), today)
+        end = _day(fields.get("until", ""), start + timedelta(days=house.visits.deadline))
+        if not today <= start <= end or (end - start).days > CAMPAIGN_DAYS:
+            raise Refused("campaign_days", "the days are the wrong way round, past, or too many")
+        selection = {
+            "tier": checked_text("tier", fields.get("tier", ""), NAME_LIMIT),
+            "area": checked_text("area", fields.get("area", ""), NAME_LIMIT),
+            "not_since": _days(fields.get("not_since", "")),
+        }
+        form, script = fields.get("form", ""), fields.get("script", "")
+        return {
+            "name": name,
+            "purpose": purpose,
+            "selection": selection,
+            "form": form if form in house.forms else "",
+            "script": script if script in house.scripts else "",
+            "from_at": _starts(start, house.zone),
+            "due_at": _starts(end + timedelta(days=1), house.zone),
+        }
+
+    async def _chosen(self, wanted: Mapping[str, Any]) -> list[Customer]:
+        """Give the customers of a selection who may be called for its purpose."""
+        said, found, after = wanted["selection"], list[Customer](), ""
+        while True:
+            some = await self._customers.matching(
+                tier=said["tier"], area=said["area"], after=after, limit=500
+            )
+            found += await self._not_visited([one for one in some if not one.do_not_call], said)
+            if len(found) > CAMPAIGN_MOST:
+                raise Refused("campaign_many", "choose fewer", n=CAMPAIGN_MOST)
+            if len(some) < 500:
+                return found
+            after = some[-1].id
+
+    async def _not_visited(
+        self, some: Sequence[Customer], said: Mapping[str, Any]
+    ) -> list[Customer]:
+        if not said["not_since"]:
+            return list(some)
+        since = self.clock.now() - timedelta(days=said["not_since"])
+        visited = await self.lists.visited_since([one.id for one in some], since)
+        return [one for one in some if one.id not in visited]
+
+    async def campaigns(self) -> Sequence[Campaign]:
+        """Give the newest campaigns."""
+        return await self._results.campaigns(PAGE)
+
+    async def report(self, campaign: str) -> tuple[Campaign, Report]:
+        """Give a campaign and what it came to (CB-06): no_campaign."""
+        known = await self._results.campaign(campaign)
+        if known is None:
+            raise Refused("no_campaign", "there is no such campaign")
+        return known, Report(
+            sum=await self._results.sum_of(campaign=campaign),
+            cover=await self.lists.covered_by(campaign),
+            opinions=await self._results.heard(campaign=campaign, limit=HEARD),
+        )
+
+    async def conclude(self, person: Person, campaign: str, text: str, address: str) -> None:
+        """Write down what a campaign showed (CB-06): no_campaign, visit_reason, bad_text."""
+        conclusion = checked_text("conclusion", text, 4 * TEXT_LIMIT)
+        if not conclusion:
+            raise Refused("visit_reason", "say what it showed")
+        by = self._by(person, address)
+        told = ResultBy(person=by.person, at=by.at, address=by.address, policy=by.policy)
+        await self._results.conclude(campaign, told, conclusion)
+
+    async def week(self, agent: str, day: date) -> tuple[tuple[datetime, datetime], Report]:
+        """Give what an agent's week came to (CB-24)."""
+        since, until = week_of(day, self.house.zone)
+        return (since, until), Report(
+            sum=await self._results.sum_of(agent=agent, since=since, until=until),
+            cover=None,
+            opinions=await self._results.heard(agent=agent, since=since, until=until, limit=HEARD),
+        )
+
+    # -- helpers
+
+    def agents(self) -> list[Person]:
+        """Give who makes visits, by number."""
+        return sorted(self.people.with_right(Right.OWN_WORK), key=lambda one: one.number)
+
+    async def whose(self, customers: Collection[str]) -> dict[str, Customer]:
+        """Give customers by id; whom nobody knows is left out."""
+        found = [await self._customers.get(one) for one in sorted(set(customers))]
+        return {one.id: one for one in found if one is not None}
+
+    async def _cases(self, found: Sequence[Visit]) -> list[Case]:
+        known = await self.whose([one.customer for one in found])
+        return [Case(visit=one, customer=known.get(one.customer)) for one in found]
+
+    async def _case(self, person: Person, visit: str) -> Case:
+        known = await self._store.get(visit)
+        if known is None or not _may_see(person, known):
+            raise Refused("no_visit", "there is no such visit")
+        return (await self._cases([known]))[0]
+
+    def _check_owner(self, visit: Visit, person: Person) -> None:
+        mine = person.id in (visit.owner, visit.held_by) or person.may(Right.REVIEW)
+        if not mine and visit.owner is not None:
+            raise Refused("visit_not_yours", "this is for somebody else", by=visit.owner)
+
+    def _colleague(self, id: str, visit: Visit) -> Person:
+        person = self.people.by_id(id)
+        if person is None or not person.may(Right.OWN_WORK):
+            raise Refused("visit_nobody", "choose somebody who makes visits")
+        if not serves(person, visit.department):
+            raise Refused("visit_nobody", "choose somebody of the department")
+        return person
+
+    def _today(self) -> date:
+        return self.clock.now().astimezone(self.house.zone).date()
+
+    def _by(self, person: Person, address: str) -> By:
+        return By(
+            person=person.id,
+            at=self.clock.now(),
+            address=address[:64],
+            policy=self.house.version,
+        )
+
+
+def _may_see(person: Person, visit: Visit) -> bool:
+    """Tell whether somebody may see a visit: one's own, one's department's, or all."""
+    if person.may(Right.REVIEW) or person.may(Right.AUDIT):
+        return True
+    return person.id in (visit.owner, visit.held_by) or serves(person, visit.department)
+
+
+def _reason(text: str) -> str:
+    reason = checked_text("reason", text, NOTE_LIMIT)
+    if not reason:
+        raise Refused("visit_reason", "say why")
+    return reason
+
+
+def _starts(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+def _day(text: str, plain: date) -> date:
+    try:
+        return date.fromisoformat(text[:10]) if text else plain
+    except ValueError as fault:
+        raise Refused("campaign_days", "a day as 2026-03-02") from fault
+
+
+def _days(text: str) -> int:
+    text = text.strip()
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()) or len(text) > 4:
+        raise Refused("campaign_since", "a number of days")
+    return int(text)
+
+
+def _anew(visit: Visit, now: datetime) -> Visit:
+    """Give a visit as if it might be made at any time from now on."""
+    return replace(visit, next_at=now, appointment_at=None)
+
+
+def _over(one: Try) -> Try:
+    """Give an attempt as over: what is asked lies after it."""
+    return replace(one, ended_at=one.ended_at or one.began_at)
+
+
+def _owed(campaign: Campaign, customer: Customer, house: House) -> Owed:
+    return Owed(
+        kind=Kind.VISIT,
+        origin=f"campaign|{campaign.id}|{customer.id}",
+        customer=customer.id,
+        rule="campaign",
+        purpose=campaign.purpose,
+        period=f"{campaign.from_at.astimezone(house.zone):%Y-%m}",
+        from_at=campaign.from_at,
+        due_at=campaign.due_at,
+        give_up_at=campaign.due_at + house.visits.give_up_after,
+        zone=house.card.timezone,
+        campaign=campaign.id,
+        form=campaign.form,
+        script=campaign.script,
+    )
