@@ -46,7 +46,7 @@ _PLAIN: Final = (
 )  # fmt: skip
 _FLAGS: Final = ("blind", "blind_open", "torn", "inexact")
 _FIELDS: Final = (*_PLAIN, *_MOMENTS, *_LISTS, "files", "taken_by")
-"""In this order a leg is written down; what is new goes to the end."""
+"""In this order a leg is written down; the names go with it, for programs to come."""
 _fields: Final = attrgetter(*_FIELDS)
 
 
@@ -56,6 +56,7 @@ def dump(call: Call, boot: str) -> str:
         "id": call.id,
         "boot": boot,
         "names": call.names,
+        "fields": _FIELDS,
         "legs": list(map(_fields, call.legs.values())),
     }
     return _text(told | {flag: True for flag in _FLAGS if getattr(call, flag)})
@@ -97,7 +98,7 @@ def load(text: str, number: int) -> tuple[Call, str]:
     for flag in _FLAGS:
         setattr(call, flag, bool(told.get(flag)))
     for part in told["legs"]:
-        leg = _leg_back(part if isinstance(part, dict) else _told(part))
+        leg = _leg_back(part if isinstance(part, dict) else _told(told["fields"], part))
         call.legs[leg.id] = leg
     call.open_legs = sum(leg.gone is None for leg in call.legs.values())
     if call.open_legs == 0:
@@ -105,8 +106,8 @@ def load(text: str, number: int) -> tuple[Call, str]:
     return call, str(told["boot"])
 
 
-def _told(part: list[Any]) -> dict[str, Any]:
-    return {name: told for name, told in zip(_FIELDS, part, strict=False) if told is not None}
+def _told(names: list[str], part: list[Any]) -> dict[str, Any]:
+    return {name: told for name, told in zip(names, part, strict=True) if told is not None}
 
 
 def _leg_back(told: dict[str, Any]) -> Leg:

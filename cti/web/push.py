@@ -38,8 +38,6 @@ from cti.web.site import Site
 log = structlog.get_logger(__name__)
 
 PROTOCOL: Final = "cti.v1"
-_AT_ONCE: Final = 16_384
-"""So many bytes are written without waiting to whoever has read all that came before."""
 MAX_MESSAGE: Final = 4096  # bytes: a client has nothing longer to say than hello
 
 # Close codes. What a client does about each stands in static/channel.js.
@@ -72,6 +70,8 @@ class Pace:
     send_within: float = 10.0
     board_every: float = 0.5
     recheck_every: float = 60.0
+    at_once: int = 16_384
+    """So many bytes go without waiting to whoever has read all that came before."""
     room: int = 256
     """Letters that may wait for one client."""
     tickets: int = 10_000
@@ -127,7 +127,7 @@ class Line:
     async def write(self, text: bytes) -> None:
         """Send one message. Raises `Goodbye` if the client does not read, or is gone."""
         try:
-            if self._unread() or len(text) > _AT_ONCE:
+            if self._unread() or len(text) > self._pace.at_once:
                 async with asyncio.timeout(self._pace.send_within):
                     await self.socket.send_frame(text, WSMsgType.TEXT)
             else:  # nothing to wait for

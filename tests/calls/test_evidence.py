@@ -193,3 +193,14 @@ def test_what_an_older_program_wrote_can_be_read() -> None:
     call, _ = load(text, 1)
 
     assert list(call.legs) == ["1"]
+
+
+def test_what_a_program_with_other_facts_wrote_can_be_read() -> None:
+    fields = ["first", "colour", "id"]
+    text = json.dumps(
+        {"id": "a", "boot": "", "names": ["1"], "fields": fields, "legs": [[[5, 1], "red", "1"]]}
+    )
+
+    call, _ = load(text, 1)
+
+    assert list(call.legs) == ["1"]
