@@ -367,9 +367,10 @@ def _channel(visit: Visit, said: str) -> str:
 
 
 def _opinions(record: Record, what: Heard, at: datetime) -> list[Opinion]:
+    """Give the items with ids in their order."""
     return [
         Opinion(
-            id=new_id(at),
+            id=new_id(at + timedelta(milliseconds=n)),
             record=record.id,
             visit=record.visit,
             customer=record.customer,
@@ -383,7 +384,7 @@ def _opinions(record: Record, what: Heard, at: datetime) -> list[Opinion]:
             answered_at=None,
             at=at,
         )
-        for one in what.items
+        for n, one in enumerate(what.items)
     ]
 
 
