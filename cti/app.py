@@ -107,8 +107,9 @@ class Callers:
 
     async def _find(self, normal: str, call: str) -> Found:
         try:
-            customers = await self._customers.find(normal)
-            contacts = await self._calls.contacts(normal, call)
+            customers, contacts = await asyncio.gather(
+                self._customers.find(normal), self._calls.contacts(normal, call)
+            )
             recorded = await self._recorded([c.call for c in contacts]) if self._recorded else {}
             return Found(customers=customers, contacts=contacts, recorded=recorded)
         except CtiError as fault:

@@ -97,7 +97,20 @@ def run_daemon(*, config: Config = None) -> None:
 
     settings = _settings(config)
     log.configure(settings.log.form, settings.log.level)
-    _together(uvloop.run, Daemon(settings).run())
+    daemon = Daemon(settings)
+    _collect_seldom()
+    _together(uvloop.run, daemon.run())
+
+
+def _collect_seldom() -> None:
+    """Let Python look for forgotten cycles seldom: each look holds up whatever happens.
+
+    What starting has made stays, and is not looked at again.
+    """
+    import gc
+
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @app.command

@@ -25,6 +25,8 @@ from recordings.peaks import Meter
 HEAD: Final = 65_536
 """So many bytes from the beginning tell what is in a file; so many from the end, how long an Ogg
 file lasts (a page of Ogg has at most 65,307 bytes)."""
+EAGER: Final = 393_216
+"""So many bytes a browser may want before it begins: half a minute of one side."""
 PIECE: Final = 131_072
 """Bytes of the WAV that are made at a time: 8 s of a phone call."""
 FIRST: Final = 16_384
@@ -105,6 +107,11 @@ class Sound:
         return self.frames * 1000 // self.rate
 
     @property
+    def is_dear(self) -> bool:
+        """Whether to decode it costs more than to read it."""
+        return self.codec in _GSM_BLOCKS
+
+    @property
     def sent_type(self) -> str:
         """The media type of what a browser gets."""
         return "audio/ogg" if self.codec is Codec.OGG else "audio/wav"
@@ -122,8 +129,13 @@ class Sound:
 
 @value
 class Piece:
-    """A part of what a browser gets: `length` bytes of the file from `offset` on make it."""
+    """A part of what a browser gets: its bytes from `first` up to `stop`.
 
+    `length` bytes of the file from `offset` on make it.
+    """
+
+    first: int
+    stop: int
     offset: int
     length: int
     sent: Callable[[bytes], bytes]
@@ -285,22 +297,27 @@ def pieces(sound: Sound, first: int, stop: int) -> Iterator[Piece]:
     stop = min(stop, sound.sent_size)
     if sound.codec is Codec.OGG:
         for at, end in _cut(first, stop):
-            yield Piece(offset=at, length=end - at, sent=_as_it_is)
+            yield Piece(first=at, stop=end, offset=at, length=end - at, sent=_as_it_is)
         return
     if first < WAV_HEAD and first < stop:
         head = wav_head(sound.rate, sound.channels, sound.frames)[first:stop]
-        yield Piece(offset=0, length=0, sent=lambda _raw: head)
+        stop_at = min(stop, WAV_HEAD)
+        yield Piece(first=first, stop=stop_at, offset=0, length=0, sent=lambda _raw: head)
     for at, end in _cut(max(first, WAV_HEAD), stop):
         yield _piece(sound, at - WAV_HEAD, end - WAV_HEAD)
 
 
 def _cut(first: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut a range into parts: a small one, then larger and larger ones."""
+    """Cut a range into parts: a small one, then larger and larger ones.
+
+    A browser begins to play when it has some 100 KB: what must be decoded for that is not to wait
+    for more than is wanted.
+    """
     size = FIRST
     while first < stop:
         end = min(stop, first + size)
         yield first, end
-        first, size = end, min(PIECE, 2 * size)
+        first, size = end, min(PIECE, size + FIRST)
 
 
 def _as_it_is(raw: bytes) -> bytes:
@@ -318,7 +335,13 @@ def _piece(sound: Sound, first: int, stop: int) -> Piece:
         return decoded(sound, raw)[skip : skip + stop - first]
 
     offset = sound.start + (begin - run_in) * sound.block
-    return Piece(offset=offset, length=(end - begin + run_in) * sound.block, sent=sent)
+    return Piece(
+        first=first + WAV_HEAD,
+        stop=stop + WAV_HEAD,
+        offset=offset,
+        length=(end - begin + run_in) * sound.block,
+        sent=sent,
+    )
 
 
 def wav_head(rate: int, channels: int, frames: int) -> bytes:

@@ -6,26 +6,31 @@ the first byte leaves the house (REC-06).
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import islice
+from threading import Lock
 from typing import Final, Protocol, TypeVar
+
+import structlog
 
 from cti.clock import Clock
 from cti.db.schema import new_id
-from cti.errors import Refused
+from cti.errors import CtiError, Refused
 from cti.house import RecordingRules
 from cti.people.rules import Person, checked_text
 from cti.value import value
 from recordings.access import hears_all, may_hear, may_mark, may_take, may_unmark
-from recordings.audio import Piece, Sound, looked
+from recordings.audio import EAGER, Codec, Piece, Sound, looked, pieces
 from recordings.passes import LASTS, Pass, Passes
 from recordings.record import Consent, Marker, Recording
 from recordings.store import RecordingStore
 from recordings.wave import Gap, gaps, paths, place
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 TEXT_LIMIT: Final = 500
@@ -33,6 +38,11 @@ REASON_LIMIT: Final = 500
 MARKERS: Final = 200
 """Comments that one recording may have."""
 THREADS: Final = 8
+AHEAD: Final = 2
+"""So many pieces are made while one is on its way: the cores are the browser's as well."""
+DEAR: Final = (Codec.GSM, Codec.WAV49)
+BEGINNINGS: Final = 256
+"""Parts of beginnings that are remembered: some 20 MB."""
 KNOWN: Final = 256
 """Heads of files that are remembered: who moves about in an hour asks for it many times."""
 
@@ -102,18 +112,92 @@ class Threads:
 
     async def run(self, work: Callable[..., T], *given: object) -> T:
         """Let one of them do something that blocks."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *given)
+        return await self.begin(work, *given)
+
+    def begin(self, work: Callable[..., T], *given: object) -> asyncio.Future[T]:
+        """Let one of them begin with something that blocks; it is done whoever waits for it."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, work, *given)
+
+
+class Ahead:
+    """Pieces that are being made while those before them are sent, in order.
+
+    It is begun at once, and must be ended: what threads are about needs the file.
+    """
+
+    def __init__(
+        self, pieces: Iterable[Piece], make: Callable[[Piece], asyncio.Future[bytes]]
+    ) -> None:
+        self._pieces, self._make = iter(pieces), make
+        self._making: deque[asyncio.Future[bytes]] = deque()
+        self._fill()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give each as it is made. Raises what making it raised."""
+        while self._making:
+            made = await asyncio.shield(self._making[0])
+            self._making.popleft()
+            self._fill()
+            yield made
+
+    async def end(self) -> None:
+        """Wait for what threads are about; whatever comes of it."""
+        if self._making:
+            await asyncio.shield(asyncio.gather(*self._making, return_exceptions=True))
+
+    def _fill(self) -> None:
+        for piece in islice(self._pieces, AHEAD - len(self._making)):
+            self._making.append(self._make(piece))
+
+
+class Beginnings:
+    """How recordings begin that are dear to decode, made while somebody looks at their page.
+
+    Known by place and part; the oldest go. Threads come here.
+    """
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
+        self._one = Lock()
+
+    def get(self, place: str, piece: Piece) -> bytes | None:
+        """Give a part that was made."""
+        with self._one:
+            return self._made.get((place, piece.first, piece.stop))
+
+    def make(self, sounds: Sounds, place: str, name: str) -> None:
+        """Make how the content at a place begins, if that is dear and was not done."""
+        try:
+            with sounds.open(place) as reader:
+                sound = looked(reader.read, reader.size, name)
+                if not sound.is_dear:
+                    return
+                for piece in pieces(sound, 0, min(EAGER, sound.sent_size)):
+                    if self.get(place, piece) is None:
+                        made = piece.sent(reader.read(piece.offset, piece.length))
+                        self._put((place, piece.first, piece.stop), made)
+        except CtiError as fault:
+            log.debug("beginning_not_made", why=str(fault))  # who plays it is told
+
+    def _put(self, key: tuple[str, int, int], made: bytes) -> None:
+        with self._one:
+            self._made[key] = made
+            while len(self._made) > BEGINNINGS:
+                self._made.popitem(last=False)
 
 
 class Playing:
     """One content that is open, with the sound in it."""
 
-    def __init__(self, sound: Sound, reader: Reader, threads: Threads) -> None:
+    def __init__(
+        self, sound: Sound, reader: Reader, threads: Threads, place: str, begins: Beginnings
+    ) -> None:
         self.sound, self._reader, self._threads = sound, reader, threads
+        self._place, self._begins = place, begins
 
-    async def made(self, piece: Piece) -> bytes:
-        """Read a piece and make of it what a browser gets."""
-        return await self._threads.run(self._made, piece)
+    def ahead(self, pieces: Iterable[Piece]) -> "Ahead":
+        """Begin to make of pieces what a browser gets, in order; some of them at once."""
+        return Ahead(pieces, lambda piece: self._threads.begin(self._made, piece))
 
     async def raw(self, offset: int, length: int) -> bytes:
         """Read a part of the content as it is kept."""
@@ -125,7 +209,8 @@ class Playing:
         return self._reader.size
 
     def _made(self, piece: Piece) -> bytes:
-        return piece.sent(self._reader.read(piece.offset, piece.length))
+        known = self._begins.get(self._place, piece) if self.sound.is_dear else None
+        return known or piece.sent(self._reader.read(piece.offset, piece.length))
 
 
 class Listening:
@@ -144,7 +229,7 @@ class Listening:
         self.store, self._sounds = store, sounds
         self._concerned, self._rules, self._clock = concerned, rules, clock
         self._passes = passes or Passes()
-        self._threads = Threads()
+        self._threads, self._begins = Threads(), Beginnings()
         self._known: OrderedDict[tuple[str, str], Sound] = OrderedDict()
 
     # -- what a page shows
@@ -153,7 +238,10 @@ class Listening:
         """Give one recording. Raises `Refused` (no_such_recording)."""
         found = await self.allowed(recording, person)
         await self._note_listed([found], person, address)
-        return await self._shown(found, person)
+        shown = await self._shown(found, person)
+        if shown.address and found.format in DEAR:
+            self._threads.begin(self._begins.make, self._sounds, found.place, found.source)
+        return shown
 
     async def of_calls(
         self, calls: Collection[str], person: Person, address: str = ""
@@ -285,7 +373,8 @@ class Listening:
         kept = self._sounds.open(one.place)
         reader = await self._threads.run(kept.__enter__)
         try:
-            yield Playing(await self._sound(one, reader), reader, self._threads)
+            sound = await self._sound(one, reader)
+            yield Playing(sound, reader, self._threads, one.place, self._begins)
         finally:
             await asyncio.shield(self._threads.run(kept.__exit__, None, None, None))
 

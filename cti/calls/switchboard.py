@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 2_000
 """So many frames become one batch at the most, or a read's worth more."""
-GATHER: Final = 0.002
+GATHER: Final = 0.001
 """Seconds in which frames gather: what a PBX says of one moment comes in a burst."""
 SETTLE: Final = 0.05
 """Seconds in which changes gather that no ringing phone waits for."""
@@ -201,6 +201,11 @@ class Switchboard:
     def current(self) -> bool:
         """Whether the book knows all that lives on the PBX: heard, and laid over since."""
         return self._laid
+
+    @property
+    def gathering(self) -> bool:
+        """Whether something that was heard waits to be decided."""
+        return bool(self._effects)
 
     def resume(self, evidence: Iterable[str], unheard: Gap | None = None) -> None:
         """Go on with the calls that were live when the program stopped, and with its gap."""

@@ -8,11 +8,13 @@ aiosqlite runs each step of a statement (make a cursor, execute, fetch, close) a
 its thread and back. Here a statement is one message.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import aiosqlite
+from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from typing_extensions import override
 
@@ -53,7 +55,17 @@ class Maker:
 
 def make_engine(maker: Maker, **options: Any) -> AsyncEngine:
     """Make an engine of these connections."""
-    return create_async_engine("sqlite+aiosqlite://", async_creator=maker, **options)
+    return create_async_engine(
+        "sqlite+aiosqlite://", async_creator=maker, json_serializer=_json, **options
+    )
+
+
+def _json(value: Any) -> str:
+    """Write a JSON column: some are written with every call."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:  # half a character
+        return json.dumps(value)
 
 
 async def driver_of(connection: AsyncConnection) -> "Connection":

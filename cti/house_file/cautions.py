@@ -36,9 +36,16 @@ def cautions(house: House, today: date) -> tuple[Caution, ...]:
             _deadlines(house, today),
             _dayparts(house),
             _questions(house),
+            _mode(house),
         )
         for caution in found
     )
+
+
+def _mode(house: House) -> Iterator[Caution]:
+    """Warn that nobody is dialled before his agent: that needs a watch over abandoned calls."""
+    if house.visits.mode == "customer_first":
+        yield Caution(key="visits.mode", code="mode_preview")
 
 
 def _waits(house: House, today: date) -> Iterator[Caution]:

@@ -111,7 +111,7 @@ class Directory:
     def __init__(self, people: Iterable[Person] = ()) -> None:
         self.people: Mapping[str, Person] = {person.id: person for person in people}
         self._devices = {
-            device: person
+            (device.pbx, device.name): person
             for person in self.people.values()
             if person.active
             for device in person.devices
@@ -119,7 +119,7 @@ class Directory:
 
     def by_device(self, pbx: str, name: str) -> Person | None:
         """Find whose phone this is; `name` as the PBX says it, without channel suffix."""
-        return self._devices.get(Device(pbx, name))
+        return self._devices.get((pbx, name))
 
     def by_id(self, person: str) -> Person | None:
         """Find somebody by our id."""

@@ -259,6 +259,7 @@ class VisitPages:
             name=self._name,
             typed=typed.said if typed else lambda _name: "",
             many=typed.fields if typed else {},
+            row=partial(_row, typed),
             most=NOTE_LIMIT,
             text_most=TEXT_LIMIT,
             **self._frame(person),
@@ -575,6 +576,12 @@ def _outcomes(visit: Visit) -> list[str]:
     if visit.state in (State.IN_ATTEMPT, State.WRAP_UP):
         return [one.value for one in Outcome if one in BY_AGENT]
     return [Outcome.DONE.value]
+
+
+def _row(typed: Sent | None, name: str, n: int) -> str:
+    """Give what somebody typed in the n-th of several fields of one name."""
+    some = typed.fields.get(name, ()) if typed else ()
+    return some[n] if n < len(some) else ""
 
 
 def _filled(typed: Sent | None) -> int:

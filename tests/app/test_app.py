@@ -87,12 +87,12 @@ async def test_calls_of_two_pbxs_are_kept_side_by_side(plant: Plant) -> None:
         await pbx.customer_calls(number=number, to="4001", talk=6)
 
     await until(lambda: len(plant.app.desk.board()["calls"]) == 2)
-    await until(lambda: not any(board.book.live() for board in switchboards(plant)))
-    async with asyncio.timeout(10):
-        while len(kept := await plant.rows()) < 2:  # noqa: ASYNC110  a row tells nobody
-            await asyncio.sleep(0.02)
+    await until(
+        lambda: not any(board.book.live() or board.gathering for board in switchboards(plant))
+    )
+    await until(lambda: plant.app.writer.waiting == 0)
 
-    rows = {row["pbx"]: row for row in kept}
+    rows = {row["pbx"]: row for row in await plant.rows()}
     assert {"east": "+8613800138000", "west": "+8613900139000"} == {
         name: row["number"] for name, row in rows.items()
     }

@@ -7,7 +7,16 @@ from typing import Any, Final
 
 import uvloop
 
-from tests.bench import collecting, latency, load, pages, planning, playing, reading
+from tests.bench import (
+    claiming,
+    collecting,
+    latency,
+    load,
+    pages,
+    planning,
+    playing,
+    reading,
+)
 
 Measured = dict[str, Any]
 
@@ -40,6 +49,10 @@ def _pages(data: Path) -> Measured:
     return asyncio.run(pages.measure(data))
 
 
+def _claiming(data: Path) -> Measured:
+    return uvloop.run(claiming.measure(data))
+
+
 def _planning(data: Path) -> Measured:
     return uvloop.run(planning.measure(data))
 
@@ -55,5 +68,6 @@ PARTS: Final[dict[str, tuple[Callable[[Path], Measured], str]]] = {
         "ms to the sound of an hour among 100,000 [median, 9 of 10, worst]: at most 300",
     ),
     "pages": (_pages, "pages of a big house: p95 at most 200 ms; a month's report at most 2 s"),
+    "claiming": (_claiming, "the next of 1,000,000 visits: p99 at most 10 ms; none claimed twice"),
     "planning": (_planning, "seconds for the visits of a day, among 1,000,000 customers"),
 }

@@ -80,6 +80,39 @@ class TestDecideCommitPush:
             assert [card["state"] for card in it.desk.cards(MAY.id)] == ["ringing"]
             assert screen.shown == screen.fresh()
 
+    async def test_a_ringing_phone_is_decided_at_once_and_all_else_in_a_moment(
+        self, sqlite_db: Database
+    ) -> None:
+        async with exchange(sqlite_db, settle=5) as it:
+            frames = frames_of_file(RINGALL)
+            first = next(
+                n for n, frame in enumerate(frames) if b"\r\nChannelState: 5\r\n" in frame.payload
+            )
+            it.hears(frames[:first])
+            await it.settled()
+            assert await rows(sqlite_db) == []
+
+            it.hears(frames[first : first + 1])
+            await it.settled()
+            assert [row["state"] for row in await rows(sqlite_db)] == ["ringing"]
+
+            it.hears(frames[RINGS:])
+            await it.settled()
+            assert [row["state"] for row in await rows(sqlite_db)] == ["ringing"]
+            await it.passes(5)
+
+        assert [row["outcome"] for row in await rows(sqlite_db)] == ["answered"]
+
+    async def test_what_gathers_is_decided_when_asked(self, sqlite_db: Database) -> None:
+        async with exchange(sqlite_db, settle=5) as it:
+            it.hears(frames_of_file(TRACES / "lab" / "menu-then-hang-up.ami"))
+            await it.settled()
+
+            it.switchboard.decide()
+            await it.settled()
+
+            assert len(await rows(sqlite_db)) == 1
+
     async def test_hints_are_numbered_in_the_order_of_the_turns(self, sqlite_db: Database) -> None:
         async with exchange(sqlite_db) as it:
             screens = [it.screen(who) for who in (MAY, BO, LIN)]

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from cti.db.engine import Database, address
+from cti.db.together import Step
 from cti.errors import CommitUnknown, ConfigError, StoreUnavailable
 from tests.kit import scratch
 from tests.kit.postgres import OwnServer, Server
@@ -22,6 +23,99 @@ async def test_what_a_block_wrote_is_there_afterwards(db: Database) -> None:
         await scratch.keep(connection, [(1, "one"), (2, "two")])
 
     assert await scratch.kept(db) == {1: "one", 2: "two"}
+
+
+def one(db: Database, *items: tuple[int, str | None]) -> Step:
+    """Items as a step."""
+    return scratch.step(db.dialect, list(items))
+
+
+async def test_steps_are_stored_and_say_what_they_returned(db: Database) -> None:
+    await scratch.make(db)
+    bring = insert(notes).returning(notes.c.id, sort_by_parameter_order=True)
+
+    returned = await db.run(
+        [
+            one(db, (1, "one"), (2, "two")),
+            one(db),
+            (bring, [{"id": 4, "said": "four"}, {"id": 3, "said": "three"}]),
+        ]
+    )
+
+    assert returned == [[], [], [4, 3]]
+    assert await scratch.kept(db) == {1: "one", 2: "two", 3: "three", 4: "four"}
+
+
+async def test_of_steps_with_a_broken_one_none_is_stored(db: Database) -> None:
+    await scratch.make(db)
+
+    with pytest.raises(IntegrityError):
+        await db.run([one(db, (1, "one")), one(db, (2, None))])
+
+    assert await scratch.kept(db) == {}
+    await db.run([one(db, (3, "three"))])
+    assert await scratch.kept(db) == {3: "three"}
+
+
+async def test_steps_wait_for_a_block_that_writes(db: Database) -> None:
+    await scratch.make(db)
+
+    async with asyncio.TaskGroup() as tasks, db.write() as connection:
+        waits = tasks.create_task(db.run([one(db, (1, "later"))]))
+        await scratch.keep(connection, [(2, "first")])
+        assert not waits.done() or db.dialect == "postgresql"
+
+    assert await scratch.kept(db) == {1: "later", 2: "first"}
+
+
+async def test_cancelled_steps_are_stored_whole_or_not_at_all(db: Database) -> None:
+    await scratch.make(db)
+
+    for round_ in range(20):
+        number = round_ * 2
+        work = db.run([one(db, (number, "first")), one(db, (number + 1, "second"))])
+        task = asyncio.get_running_loop().create_task(work)
+        for _step in range(round_):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    await db.run([one(db, (1000, "first"), (1001, "second"))])
+
+    found = await scratch.kept(db)
+    assert len(found) % 2 == 0
+    assert {number // 2 for number in found} == {number // 2 for number in found if number % 2}
+
+
+async def test_steps_for_which_there_is_no_space_say_so(sqlite_db: Database) -> None:
+    await scratch.make(sqlite_db)
+    await scratch.tell(sqlite_db, "PRAGMA max_page_count = 1")
+
+    with pytest.raises(StoreUnavailable, match="no space left") as caught:
+        await sqlite_db.run([one(sqlite_db, (1, "x" * 100_000))])
+
+    assert caught.value.code == "db_full"
+    assert await scratch.kept(sqlite_db) == {}
+
+
+async def test_a_question_gives_rows_by_the_names_of_its_columns(db: Database) -> None:
+    await scratch.make(db)
+    await db.run([one(db, (1, "one"), (2, "two"), (3, "three"))])
+    wanted = select(notes.c.id, notes.c.said.label("word")).where(
+        notes.c.id.in_([1, 3]), notes.c.said != bindparam("but")
+    )
+
+    found = [await db.ask(wanted, {"but": but}) for but in ("three", "one")]
+
+    assert [[(row.id, row.word) for row in rows] for rows in found] == [
+        [(1, "one")],
+        [(3, "three")],
+    ]
+    assert dict(found[0][0]._mapping) == {"id": 1, "word": "one"}
+
+
+async def test_a_question_to_no_table_is_not_called_an_outage(db: Database) -> None:
+    with pytest.raises(DBAPIError, match=r"no such table|does not exist"):
+        await db.ask(select(notes), {})
 
 
 async def test_a_block_that_raises_stores_nothing(db: Database) -> None:

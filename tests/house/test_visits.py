@@ -199,6 +199,7 @@ def test_time_that_belongs_to_no_part_of_the_day_is_warned_of() -> None:
 
 
 def test_a_form_that_asks_too_much_is_warned_of() -> None:
+    assert cautions('[visits]\nmode = "customer_first"\n') == ["visits.mode mode_preview"]
     assert cautions("[visits]\nmax_questions = 2\n") == [
         "visits.rules.after_complaint.form questions",
         "visits.rules.after_service.form questions",

@@ -21,18 +21,19 @@ REPOSITORY = Path(__file__).parents[2]
 class Daemon:
     """The daemon of one data directory; it may be started, stopped and killed many times."""
 
-    def __init__(self, data: Path, pbx: Mapping[str, Any], **more: Any) -> None:
+    def __init__(self, data: Path, pbx: Mapping[str, Any], *, url: str = "", **more: Any) -> None:
         self.data, self.config, self.log = data, data / "cti.toml", data / "cti.log"
         data.mkdir(parents=True, exist_ok=True)
         self._pbx, self._more, self._port = dict(pbx), more, 0
+        self._url = url
         self._process: subprocess.Popen[bytes] | None = None
         self._read = 0
         self.url = ""
 
     @property
     def database(self) -> str:
-        """The address of its database."""
-        return f"sqlite+aiosqlite:///{self.data / 'cti.sqlite3'}"
+        """The address of its database; SQLite in its directory if no other was named."""
+        return self._url or f"sqlite+aiosqlite:///{self.data / 'cti.sqlite3'}"
 
     @property
     def pid(self) -> int:
@@ -51,16 +52,24 @@ class Daemon:
 
     async def start(self, within: float = 60) -> None:
         """Start it, and wait until it serves pages; the PBX may still be away."""
+        self.launch()
+        await self.serves(within)
+
+    def launch(self) -> None:
+        """Start it."""
         self._write()
         self._read = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(  # noqa: S603, ASYNC220  returns at once
+            self._process = subprocess.Popen(  # noqa: S603  returns at once
                 [sys.executable, "-m", "cti", "run", "--config", str(self.config)],
                 cwd=REPOSITORY,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
+
+    async def serves(self, within: float = 60) -> None:
+        """Wait until it serves pages."""
         said = await self.says("cti_started", within=within)
         self.url = said["url"]
         self._port = int(self.url.rpartition(":")[2])
@@ -72,6 +81,18 @@ class Daemon:
             os.kill(self.pid, signal.SIGTERM)
         await self._gone(within)
         return time.monotonic() - began
+
+    def freeze(self) -> None:
+        """Let it stand still, as a machine that is held up does."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on, as if nothing had been."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    async def gone(self, within: float = 30) -> None:
+        """Wait until it has ended by itself."""
+        await self._gone(within)
 
     async def kill(self) -> None:
         """End it as a power cut would."""
@@ -141,6 +162,8 @@ class Daemon:
     def _write(self) -> None:
         lines = [f"data = {json.dumps(str(self.data))}"]
         lines += [f"{key} = {json.dumps(value)}" for key, value in self._more.items()]
+        if self._url:
+            lines += ["[database]", f"url = {json.dumps(self._url)}"]
         lines += ["[web]", 'host = "127.0.0.1"', f"port = {self._port}", "[[pbx]]"]
         lines += [f"{key} = {json.dumps(value)}" for key, value in self._pbx.items()]
         self.config.touch(mode=0o600)

@@ -262,6 +262,7 @@ class Exchange:
         told: Told = [],  # noqa: B006  never changed
         look_up: Callable[[Number, str], asyncio.Future[Found]] | None = None,
         limit: int = 20_000,
+        settle: float = 0.0,
     ) -> None:
         self.db, self.pbx, self.clock = db, pbx, clock
         self.calls, self.customers = CallStore(db), CustomerStore(db, clock)
@@ -299,7 +300,7 @@ class Exchange:
             desk=self.desk,
             look_up=look_up or Callers(self.customers, self.calls, tasks),
             clock=clock,
-            settle=0.0,
+            settle=settle,
         )
 
     async def _apply(self, items: list[Item]) -> tuple[list[Turn], Told]:

@@ -235,14 +235,20 @@ async def at_work(
 
 @asynccontextmanager
 async def opened(
-    pair: Pair, data: Path, *, port: int | None = None, rules: Path | None = None, **changed: Any
+    pair: Pair,
+    data: Path,
+    *,
+    port: int | None = None,
+    rules: Path | None = None,
+    url: str = "",
+    **changed: Any,
 ) -> AsyncIterator[House]:
     """Make a house with people and customers; its daemon is still to be started.
 
-    `rules` is its house file.
+    `rules` is its house file, `url` its database if it is not SQLite.
     """
     more = {"house": str(rules)} if rules else {}
-    daemon = Daemon(data, {**settings(pair, port), **changed}, **more)
+    daemon = Daemon(data, {**settings(pair, port), **changed}, url=url, **more)
     await daemon.prepare()
     db = await Database.open(daemon.database)
     house = House(pair, daemon, db, PeopleStore(db))

@@ -19,6 +19,7 @@ from cti.db.audit import audit
 from cti.db.engine import Database
 from cti.errors import StoreUnavailable
 from cti.people.rules import Person, Role
+from recordings.audio import looked, pieces
 from recordings.record import Kind, Pause, Recording, State
 from recordings.seal import Key, Keys
 from tests.kit.recordings import BEGAN, BO_CALL, SPEECH, Archive, archive
@@ -651,3 +652,38 @@ async def test_the_house_may_let_supervisors_take_files_away(hall: Hall) -> None
     hall.kept.rules = replace(hall.kept.rules, download=("supervisor",))
 
     assert SPEECH == (await hall.sends(lin, f"/recordings/{one.id}/download", reason="x")).body
+
+
+# -- how what is dear to decode begins
+
+
+async def test_what_is_dear_to_decode_is_made_while_its_page_is_looked_at(hall: Hall) -> None:
+    file = written(stairs(60), "GSM610")
+    one = await hall.kept.keeps(file, "dear.WAV")
+    lin = await hall.it.enters(LIN)
+
+    address = await hall.address(lin, one)
+    begins = hall.kept.listening._begins
+    async with asyncio.timeout(10):
+        while len(begins._made) < 6:  # noqa: ASYNC110  a thread makes them
+            await asyncio.sleep(0.01)
+    whole = (await hall.asks(lin, address)).body
+    sound = looked(lambda at, length: file[at : at + length], len(file), "dear.WAV")
+    for first in (0, 10, 44, 45, 16_428, 16_429, 30_001):
+        got = await hall.asks(lin, address, headers={"Range": f"bytes={first}-{first + 20_000}"})
+        parts = pieces(sound, first, first + 20_001)
+        cold = [one.sent(file[one.offset : one.offset + one.length]) for one in parts]
+        assert b"".join(cold) == got.body, first
+
+    samples, _ = heard(whole)
+    assert 60 * RATE <= len(samples) < 61 * RATE
+    assert abs(pitch(samples[20 * RATE : 21 * RATE]) - 800) < 5
+
+
+async def test_what_is_cheap_is_made_when_it_is_asked_for(hall: Hall) -> None:
+    one, lin = await hall.kept.keeps(), await hall.it.enters(LIN)
+
+    address = await hall.address(lin, one)
+    await hall.asks(lin, address)
+
+    assert {} == hall.kept.listening._begins._made

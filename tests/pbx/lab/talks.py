@@ -26,12 +26,14 @@ from tests.pbx.lab.desk import DeskPhone
 from tests.pbx.lab.lab import Lab
 from tests.pbx.lab.pair import Pair
 from tests.pbx.lab.trees import CROWD_PORT
+from tests.pbx.lab.truth import CALLER, CHANNEL, EXTEN, LINKEDID, TIME, TYPE
 from tests.pbx.lab.voices import Voices
 
 LIKE: Final = 0.6
 """From here on a sound is somebody's; others reach 0.2."""
 SILENT: Final = "ring,60"
 ANSWER: Final = "answer,1,60"
+TRUNK: Final = "PJSIP/trunk"
 TALKERS: Final = ("6003", "6004", "6005")
 """Phones that answer whoever rings, several at once."""
 AT_ONCE: Final = 2
@@ -58,7 +60,9 @@ class Talk:
     """Who is heard on the right; empty: nobody that is known."""
     faults: list[str] = field(default_factory=list)
     off_ms: int | None = None
-    """The recording's length less that of the talk."""
+    """The recording's length less that of the talk, as the daemon keeps it."""
+    off_cel_ms: int | None = None
+    """The same by CEL, which the daemon never sees: so a wrong clock shows from short sound."""
 
 
 @asynccontextmanager
@@ -202,7 +206,7 @@ class Evening:
         """Look at every recording of every call; give figures. Each talk keeps its faults."""
         store = RecordingStore(self.house.db)
         storage = LocalFolder(self.house.daemon.data / "recordings")
-        rows = await self.house.calls()
+        rows, cel = await self.house.calls(), self.lab.cel()
         of_call = await store.of_calls([row["id"] for row in rows])
         for talk in talks:
             mine = [row for row in rows if talk.caller in (row["caller"], row["dialled"])]
@@ -213,9 +217,12 @@ class Evening:
             await asyncio.to_thread(
                 self._hear, talk, await self.house.whole(mine[0]), found, storage
             )
+            if talk.off_ms is not None and (lasted := lasted_ms(cel, talk.caller)):
+                talk.off_cel_ms = (found[0].duration_ms or 0) - lasted
         counts = await store.counts()
         offs = [talk.off_ms for talk in talks if talk.off_ms is not None]
-        middle = median(offs)
+        by_cel = [talk.off_cel_ms for talk in talks if talk.off_cel_ms is not None]
+        middle, middle_by_cel = median(offs), median(by_cel)
         return {
             "calls": len(talks),
             "right": sum(not talk.faults for talk in talks),
@@ -223,6 +230,11 @@ class Evening:
             "off_median_s": middle / 1000,
             "off_most_s": max(map(abs, offs)) / 1000,
             "spread_s": max(abs(off - middle) for off in offs) / 1000,
+            "by_cel": {
+                "off_median_s": middle_by_cel / 1000,
+                "off_most_s": max(map(abs, by_cel)) / 1000,
+                "spread_s": max(abs(off - middle_by_cel) for off in by_cel) / 1000,
+            },
             "off_by_kind_s": {
                 kind: [min(some) / 1000, max(some) / 1000]
                 for kind in dict.fromkeys(talk.kind for talk in talks)
@@ -266,6 +278,15 @@ class Evening:
         mine, other = self.voices.likeness(here, who), self.voices.likeness(there, who)
         if mine < LIKE or other > LIKE:
             talk.faults.append(f"{who} is heard {mine:.2f} on his side, {other:.2f} on the other")
+
+
+def lasted_ms(cel: Sequence[Sequence[str]], number: str) -> int | None:
+    """Say by CEL how long the customer's channel was in bridges, from the first to the last."""
+    calls = {row[LINKEDID] for row in cel if number in (row[CALLER], row[EXTEN], row[EXTEN][1:])}
+    mine = [row for row in cel if row[LINKEDID] in calls and row[CHANNEL].startswith(TRUNK)]
+    into = [float(row[TIME]) for row in mine if row[TYPE] == "BRIDGE_ENTER"]
+    out = [float(row[TIME]) for row in mine if row[TYPE] == "BRIDGE_EXIT"]
+    return int((max(out) - min(into)) * 1000) if into and out else None
 
 
 def samples_of(file: bytes) -> NDArray[np.int16]:

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from cti.clock import SystemClock
 from cti.customers.rules import Entry, normal
@@ -28,6 +29,7 @@ from tests.pbx.lab.truth import CHANNEL, EXTEN, LINKEDID, TYPE
 
 CLOCK: Final = SystemClock()
 AGENTS: Final = ("6001", "6002", "6003", "6004")
+ALL_AGENTS: Final = tuple(str(number) for number in range(6001, 6010))
 TAKES: Final = "answer,0,60"
 """An agent's phone picks up at once, and stays until the customer hangs up."""
 MANNERS: Final[dict[str, Outcome | None]] = {
@@ -40,16 +42,20 @@ MANNERS: Final[dict[str, Outcome | None]] = {
 """What a customer's phone does, and what comes of it; None: he answers."""
 
 
+def zone() -> ZoneInfo:
+    """Give the zone in which it is ten in the morning now, or a little later."""
+    hour = CLOCK.now().hour
+    west = hour - 10 if hour < 23 else -11
+    return ZoneInfo(f"Etc/GMT{west:+d}" if west else "Etc/GMT")
+
+
 def rules(folder: Path, **more: str) -> Path:
     """Write a house file by which it is ten in the morning now, on a day like any other."""
-    now = CLOCK.now()
-    west = now.hour - 10 if now.hour < 23 else -11
-    zone = f"Etc/GMT{west:+d}" if west else "Etc/GMT"
     lines = [
         "schema = 1",
         "[house]",
         'id = "visits"',
-        f'timezone = "{zone}"',
+        f'timezone = "{zone()}"',
         "[recordings]",
         "required = false",
         "[line_test]",
@@ -66,6 +72,7 @@ def rules(folder: Path, **more: str) -> Path:
         "breaker = { failed_in_a_row = 1000 }",
         'prefixes = ["139"]',
     ]
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "house.toml"
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return path
@@ -174,6 +181,16 @@ class Round:
             while await self.store.open_tries():  # noqa: ASYNC110  a row tells nobody
                 await asyncio.sleep(0.1)
 
+    async def frees(self, phone: str) -> bool:
+        """Let somebody finish what he was about, if the attempt at it is over; tell whether."""
+        free = True
+        for visit in await self.store.held(self.house.staff[phone].id):
+            if visit.state == State.WRAP_UP:
+                await self.wraps_up(visit)
+            else:
+                free = False
+        return free
+
     async def wraps_up(self, visit: Visit) -> None:
         """Let the agent say that the customer was reached."""
         last = (await self.store.tries_at(visit.id))[-1]
@@ -191,12 +208,14 @@ class Round:
 
 
 @asynccontextmanager
-async def visiting(pair: Pair, data: Path, lab: Lab, **more: str) -> AsyncIterator[Round]:
-    """A house at work whose agents make visits."""
-    async with opened(pair, data, rules=rules(data, **more)) as house:
+async def visiting(
+    pair: Pair, data: Path, lab: Lab, *, url: str = "", **more: str
+) -> AsyncIterator[Round]:
+    """A house at work whose agents make visits; `url` is its database if it is not SQLite."""
+    async with opened(pair, data, rules=rules(data, **more), url=url) as house:
         await house.daemon.start()
         await house.daemon.says("pbx_resynced")
-        await lab.behave_all(**{f"p{phone}": TAKES for phone in AGENTS})
+        await lab.behave_all(**{f"p{phone}": TAKES for phone in ALL_AGENTS})
         yield Round(lab, house)
 
 
@@ -289,11 +308,11 @@ class Chaos:
         """Kill so often; then let all be settled."""
         daemon = self.played.house.daemon
         while self.done < self.kills:
-            for phone in AGENTS:
+            began = CLOCK.now()
+            for phone in await self._free():
                 await self.played.owe(self.dice.choice(tuple(MANNERS)))
-                await self._free(phone)
                 await self.played.dials(phone)
-            await self._begun()
+            await self._begun(began)
             await asyncio.sleep(self.dice.choice((0.0, 0.002, 0.01, 0.05, 0.2, 0.6, 1.5)))
             await daemon.kill()
             self.done += 1
@@ -301,15 +320,21 @@ class Chaos:
         await daemon.says("pbx_resynced")
         await self.played.all_settled(within=180)
 
-    async def _begun(self) -> None:
-        """Wait until an attempt is written down."""
-        store = DialStore(self.played.house.db)
-        async with asyncio.timeout(60):
-            while not await store.open():  # noqa: ASYNC110  a row tells nobody
-                await asyncio.sleep(0.002)
+    async def _free(self) -> list[str]:
+        """Wait until somebody is free; give two at the most, by chance.
 
-    async def _free(self, phone: str) -> None:
-        """Let somebody finish what he was about, if the attempt at it is over."""
-        for visit in await self.played.store.held(self.played.house.staff[phone].id):
-            if visit.state == State.WRAP_UP:
-                await self.played.wraps_up(visit)
+        Whose attempt was cut by the last kill is not, until it is known what became of it.
+        """
+        async with asyncio.timeout(120):
+            while True:
+                free = [phone for phone in ALL_AGENTS if await self.played.frees(phone)]
+                if free:
+                    return self.dice.sample(free, min(2, len(free)))
+                await asyncio.sleep(0.1)
+
+    async def _begun(self, since: datetime) -> None:
+        """Wait until an attempt of this life is written down."""
+        store = self.played.store
+        async with asyncio.timeout(60):
+            while not any(one.began_at >= since for one in await store.open_tries()):  # noqa: ASYNC110  a row tells nobody
+                await asyncio.sleep(0.002)

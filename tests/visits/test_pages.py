@@ -1,0 +1,297 @@
+"""The pages of visits: what each sees and may do, in three languages, and nothing of strangers."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from cti.customers.rules import Customer, Entry
+from cti.db.engine import Database
+from cti.people.rules import Person
+from cti.visits.record import State, Visit
+from tests.kit.visited import CHEN, OU, WHOLE, Screens, hotel, screens, visited
+from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202e{{7*7}}"
+LANGUAGES = ("en", "zh-Hant", "zh-Hans")
+HOURS = timedelta(hours=1)
+
+
+@pytest.fixture
+async def house(sqlite_db: Database) -> AsyncIterator[Screens]:
+    """A hotel at ten in the morning."""
+    async with screens(visited(Debts(sqlite_db), hotel())) as shown:
+        yield shown
+
+
+async def wang(house: Screens, name: str = "王小明") -> Customer:
+    phones = (("+886912345678", "0912345678"),)
+    return await house.it.debts.customers.add(Entry(name=name, phones=phones, tier="gold"))
+
+
+async def owed(house: Screens, **more: object) -> Visit:
+    customer = more.pop("customer", None) or await wang(house)
+    plain = {"rule": "after_checkout", "form": "stay", "script": "hotel/stay", "owner": MAY.id}
+    return await house.it.debts.owe(customer, **plain | more)
+
+
+async def deeds(house: Screens, who: Person, visit: Visit, deed: str, **fields: object) -> str:
+    """Do something with a visit as it stands now; give the page that follows."""
+    epoch = (await house.it.now(visit)).epoch
+    status, text = await house.sends(who, f"/visits/{visit.id}/{deed}", epoch=epoch, **fields)
+    assert status in (200, 409), text
+    return text
+
+
+async def test_an_agent_sees_whom_to_visit_until_when_and_how_much_is_done(house: Screens) -> None:
+    await owed(house, due_at=TEN + 5 * HOURS)
+    await owed(
+        house, owner=None, rule="birthday", due_at=TEN - HOURS, customer=await wang(house, "張家")
+    )
+
+    status, text = await house.sees(MAY, "/visits")
+
+    own, free = text.split("Free to take")
+    assert 200 == status
+    for said in ("王小明", "0912 345 678", "in 5:00", "after check-out", "0<span", "/ 20", "/ 80"):
+        assert said in own, said
+    assert "overdue by 1:00" in free
+    assert "張家" in free
+
+
+async def test_nothing_to_do_is_said(house: Screens) -> None:
+    for who, path, said in [
+        (MAY, "/visits", "Nothing is waiting for you."),
+        (MAY, "/visits", "Nothing is free now."),
+        (MAY, "/visits/work", "Nothing is to be done."),
+        (MAY, "/visits/week", "No opinion was written down."),
+        (MAY, "/visits/calendar", "No customer has named a time"),
+        (LIN, "/visits/all", "No visit fits these filters."),
+        (LIN, "/visits/coverage", "Nothing was owed in these periods."),
+        (LIN, "/visits/campaigns", "No campaign has been made yet."),
+        (LIN, "/visits/slips", "No slip waits for a signature."),
+    ]:
+        assert said in (await house.sees(who, path))[1], path
+
+
+async def test_claim_read_dial_and_write_down_without_a_script(house: Screens) -> None:
+    visit = await owed(house)
+
+    status, text = await house.sends(MAY, "/visits/next")
+
+    assert 200 == status
+    assert "It is yours now." in text
+    assert "雲泊旅店" in text  # the script names the house
+    assert "Call 0912 345 678" in text
+    assert "Your phone rings." in await deeds(house, MAY, visit, "dial")
+    made = (await house.it.lists.tries_of(visit.id))[0]
+    house.it.world.ends(made, house.it.world.known[made.id].state.ANSWERED)
+    await house.it.calls.look()
+    assert "Kept." in await deeds(house, MAY, visit, "result", **WHOLE)
+    assert State.DONE == (await house.it.now(visit)).state
+
+
+async def test_what_was_typed_stays_when_the_record_is_not_whole(house: Screens) -> None:
+    visit = await owed(house)
+    await house.it.talks(visit)
+    typed = WHOLE | {
+        "answer_satisfaction": "",
+        "answer_opinion": "Very quiet rooms.",
+        "opinion_kind": ["complaint", "opinion"],
+        "opinion_text": ["No towels.", ""],
+        "opinion_department": ["Rooms", ""],
+    }
+
+    text = await deeds(house, MAY, visit, "result", **typed)
+
+    assert "The record is not whole." in text
+    assert "This is needed." in text
+    for said in ("Very quiet rooms.", "No towels.", "Rooms"):
+        assert said in text, said
+
+
+async def test_a_time_of_rest_is_refused_with_the_nearest_that_is_allowed(house: Screens) -> None:
+    visit = await owed(house)
+
+    text = await deeds(house, MAY, visit, "postpone", at="2026-03-03T12:30")
+
+    assert "The customer rests now." in text
+    assert "The nearest time that is allowed: 03-03 14:00." in text
+
+    await deeds(house, MAY, visit, "postpone", at="2026-03-03T15:30")
+
+    assert TEN + 5.5 * HOURS == (await house.it.now(visit)).next_at
+
+
+async def test_a_time_that_the_customer_named_may_lie_in_rest(house: Screens) -> None:
+    visit = await owed(house)
+
+    text = await deeds(house, MAY, visit, "postpone", at="2026-03-03T21:30", named="1")
+
+    assert "Put off." in text
+    assert TEN + 11.5 * HOURS == (await house.it.now(visit)).appointment_at
+    assert "agreed with the customer" in text
+
+
+async def test_later_without_a_time_is_the_next_that_is_allowed(house: Screens) -> None:
+    visit = await owed(house)
+
+    await deeds(house, MAY, visit, "postpone")
+
+    assert TEN + 4 * HOURS == (await house.it.now(visit)).next_at  # two hours later is rest
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("2026-03-03T09:00", "This time has passed."),
+        ("2028-03-03T09:00", "A time within a year."),
+        ("tomorrow", "A day and a time"),
+    ],
+)
+async def test_a_time_that_cannot_be_is_refused(house: Screens, at: str, said: str) -> None:
+    assert said in await deeds(house, MAY, await owed(house), "postpone", at=at)
+
+
+async def test_somebody_leaves_a_visit_to_a_colleague_and_says_why(house: Screens) -> None:
+    visit = await owed(house)
+
+    assert "Say why." in await deeds(house, MAY, visit, "pass-on", to=BO.id)
+    assert "Left to somebody else." in await deeds(
+        house, MAY, visit, "pass-on", to=BO.id, reason="She speaks his dialect."
+    )
+    assert BO.id == (await house.it.now(visit)).owner
+    assert "She speaks his dialect." in (await house.sees(BO, f"/visits/{visit.id}"))[1]
+
+
+async def test_a_refused_claim_says_from_when_on(house: Screens) -> None:
+    visit = await owed(house)
+    house.it.clock.go(2.5 * HOURS)  # half past twelve
+
+    text = await deeds(house, MAY, visit, "claim")
+
+    assert "The customer rests now. From 03-03 14:00 on." in text
+    assert State.DUE.value != (await house.it.now(visit)).state
+
+
+async def test_a_supervisor_assigns_cancels_and_lets_go_on(house: Screens) -> None:
+    visit = await owed(house)
+
+    assert "Assigned." in await deeds(house, LIN, visit, "assign", to=BO.id, reason="Sick.")
+    async with house.it.debts.db.write() as conn:
+        held = await house.it.now(visit)
+        await house.it.debts.store.move(
+            conn, held, {"state": State.NEEDS_DECISION.value}, of=("open",)
+        )
+    assert "A supervisor has to decide" in (await house.sees(LIN, f"/visits/{visit.id}"))[1]
+    assert "It goes on." in await deeds(house, LIN, visit, "resume", reason="The line is back.")
+    assert "Closed without" in await deeds(house, LIN, visit, "cancel", reason="Cancelled stay.")
+    assert State.CANCELLED == (await house.it.now(visit)).state
+
+
+async def test_the_board_tells_what_is_due_done_late_and_why(house: Screens) -> None:
+    await owed(house, period="2026-03", due_at=TEN - HOURS / 2, customer=await wang(house, "張家"))
+    await house.it.calls.look()
+    done = await owed(house, period="2026-03")
+    await house.it.talks(done)
+    await house.it.says(done, **WHOLE)
+
+    _, text = await house.sees(LIN, "/visits/coverage")
+
+    row = re.sub(r"<[^>]+>|\s+", " ", text.split("<tbody>")[1].split("</tbody>")[0])
+    assert "after check-out 2026-03 2 1 1 1 0 1 owner never tried 1 50.0 % / 100 %" in re.sub(
+        r" +", " ", row
+    )
+
+
+async def test_a_campaign_visits_a_selection_and_tells_what_it_came_to(house: Screens) -> None:
+    await wang(house)
+    await house.it.debts.customers.add(Entry(name="No", phones=(("+886911111111", "1"),)))
+    fields = {"name": "Spring", "purpose": "care", "tier": "gold", "until": "2026-03-06"}
+
+    _, counted = await house.sends(LIN, "/visits/campaigns", do="count", **fields)
+    _, made = await house.sends(LIN, "/visits/campaigns", do="make", **fields)
+
+    assert "1 customer would be visited." in counted
+    assert "The campaign is made." in made
+    campaign = (await house.it.desk.campaigns())[0]
+    held = await house.it.calls.claim(MAY)
+    await house.it.talks(await house.it.now(held)) if held.held_by != MAY.id else None
+    assert campaign.id == held.campaign
+    _, told = await house.sends(
+        LIN, f"/visits/campaigns/{campaign.id}", conclusion="They want a longer breakfast."
+    )
+    assert "They want a longer breakfast." in told
+
+
+async def test_a_campaign_that_reaches_nobody_is_refused(house: Screens) -> None:
+    status, text = await house.sends(
+        LIN, "/visits/campaigns", do="make", name="X", purpose="care", tier="platinum"
+    )
+
+    assert 409 == status
+    assert "No customer fits." in text
+
+
+async def test_strangers_see_nothing_and_agents_no_board(house: Screens) -> None:
+    visit = await owed(house, department="front")
+
+    assert 404 == (await house.sees(CHEN, f"/visits/{visit.id}"))[0]
+    for path in ("all", "coverage", "plan", "campaigns", "slips"):
+        assert 403 == (await house.sees(MAY, f"/visits/{path}"))[0], path
+    assert 403 == (await house.sends(OU, f"/visits/{visit.id}/cancel", reason="x"))[0]
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+async def test_every_page_speaks_each_language_and_escapes_what_others_wrote(
+    house: Screens, locale: str
+) -> None:
+    visit = await owed(house, customer=await wang(house, HOSTILE))
+    await house.it.talks(visit)
+    await house.it.says(
+        visit,
+        **WHOLE
+        | {
+            "answer_opinion": HOSTILE,
+            "opinion_kind": ["complaint"],
+            "opinion_text": [HOSTILE],
+            "promise_text": HOSTILE,
+            "promise_at": "2026-03-04T15:00",
+        },
+    )
+    record = await house.it.results.of_visit(visit.id)
+    assert record is not None
+    for who, path in [
+        (MAY, "/visits"),
+        (MAY, f"/visits/{visit.id}"),
+        (MAY, "/visits/work"),
+        (MAY, "/visits/week"),
+        (LIN, "/visits/calendar"),
+        (LIN, "/visits/all?state=any"),
+        (LIN, "/visits/coverage"),
+        (LIN, "/visits/plan"),
+        (LIN, "/visits/campaigns"),
+        (LIN, "/visits/slips"),
+        (LIN, f"/visits/slips/{record.id}"),
+    ]:
+        status, text = await house.sees(who, path, locale)
+        assert 200 == status, path
+        assert f'<html lang="{locale}">' in text
+        assert "<img src=x" not in text
+        assert not re.search(r"visits?[._][a-z]", re.sub(r"<[^>]+>", "", text)), path
+
+
+async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) -> None:
+    visit = await owed(house)
+    await house.it.talks(visit)
+    await house.it.says(visit, **WHOLE | {"answer_satisfaction": "dissatisfied"})
+    (item,) = await house.it.results.work_of(visit.id)
+    record = await house.it.results.of_visit(visit.id)
+    assert record is not None
+
+    _, ticked = await house.sends(MAY, f"/visits/work/{item.id}", do="tick", note="Called.")
+    _, signed = await house.sends(LIN, f"/visits/slips/{record.id}", do="sign")
+
+    assert "Ticked off." in ticked
+    assert "The slip is signed." in signed
