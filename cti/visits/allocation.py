@@ -7,6 +7,7 @@ always give the same answer.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
+from datetime import datetime
 from fractions import Fraction
 from typing import Final
 
@@ -48,12 +49,17 @@ class Sharing:
 def allocate(some: Iterable[Visit], hands: Sequence[Hand], sharing: Sharing) -> dict[str, str]:
     """Give who makes which visit, by its id; what nobody here may make is left out.
 
-    Visits are looked at by deadline; a customer's later ones follow his first.
+    Those whose customers have an owner on duty come first, so that the others even it out; then
+    by deadline. A customer's later visits follow his first.
     """
     loads = {hand.person: hand.load for hand in hands}
     by_person = {hand.person: hand for hand in hands}
     given, found = dict[tuple[str, bool], str](), dict[str, str]()
-    for visit in sorted(some, key=lambda one: (one.due_at, one.id)):
+
+    def order(one: Visit) -> tuple[bool, datetime, str]:
+        return sharing.owners.get(one.customer) not in by_person, one.due_at, one.id
+
+    for visit in sorted(some, key=order):
         for_supervisors = visit.by == "supervisor"
         fit = [hand for hand in hands if _fits(hand, visit, for_supervisors)]
         owner = sharing.owners.get(visit.customer, "")
