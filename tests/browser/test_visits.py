@@ -4,6 +4,7 @@ The house's day is cut anew where the test begins: its afternoon comes four minu
 """
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from playwright.async_api import Browser, Page, expect
 
 from cti.visits.record import OPEN, Outcome, State
 from tests.kit.house import House
-from tests.pbx.lab import Lab, Pair
+from tests.kit.need import need
+from tests.pbx.lab import Lab, Pair, missing
 from tests.pbx.lab.visits import CLOCK, Round, visiting, zone
 
 pytestmark = [
@@ -23,6 +25,15 @@ pytestmark = [
 
 SOON = 20_000  # milliseconds
 UNTIL_AFTERNOON = timedelta(minutes=4)
+
+
+@pytest.fixture
+def own_pair() -> Iterator[Pair]:
+    """A PBX for this test alone."""
+    need("lab", missing())
+    pair = Pair.start()
+    yield pair
+    pair.stop()
 
 
 async def enters(house: House, chrome: Browser, phone: str) -> Page:
@@ -72,14 +83,14 @@ async def says(page: Page, outcome: Outcome) -> None:
 
 
 async def test_an_agent_works_through_ten_visits_and_a_refusal_goes_to_another_later(
-    pair: Pair, chrome: Browser, tmp_path: Path
+    own_pair: Pair, chrome: Browser, tmp_path: Path
 ) -> None:
     cut = f"{CLOCK.now().astimezone(zone()) + UNTIL_AFTERNOON:%H:%M}"
     parts = f'{{ morning = ["09:00", "{cut}"], afternoon = ["{cut}", "18:00"] }}'
     retry = '{ solution_refused = { min_gap = "0s" } }'
     async with (
-        Lab(pair) as lab,
-        visiting(pair, tmp_path, lab, dayparts=parts, retry=retry, min_gap='"0s"') as played,
+        Lab(own_pair) as lab,
+        visiting(own_pair, tmp_path, lab, dayparts=parts, retry=retry, min_gap='"0s"') as played,
     ):
         owed = [await played.owe("answer,0.3,1") for _ in range(10)]
         may = await enters(played.house, chrome, "6001")
