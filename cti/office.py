@@ -51,10 +51,10 @@ from cti.results.record import WorkItem, WorkKind
 from cti.results.routes import ResultPages
 from cti.results.store import ResultStore
 from cti.settings import Settings
-from cti.visits.calling import VisitCalls, wishes_of
+from cti.visits.calling import VisitCalls
 from cti.visits.desk import VisitDesk
 from cti.visits.lists import VisitLists
-from cti.visits.owed import Reminding
+from cti.visits.owed import Reminding, wishes_of
 from cti.visits.planner import Asked as PlanAsked
 from cti.visits.planner import Planner
 from cti.visits.record import Wishes

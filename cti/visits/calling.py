@@ -27,6 +27,7 @@ from cti.house import House
 from cti.people.rules import Device, Directory, Person, Right
 from cti.visits import attempts as rules
 from cti.visits.attempts import Allowed, Step
+from cti.visits.owed import wishes_of
 from cti.visits.record import (
     BY_AGENT,
     FREE_OF_CAPS,
@@ -136,18 +137,6 @@ class Plant(Protocol):
     def standing(self, pbx: str, device: str) -> Standing:
         """Say how a device stands."""
         ...
-
-
-def wishes_of(customer: Customer) -> Wishes:
-    """Give what a customer wants, as the rules read it."""
-    return Wishes(
-        do_not_call=customer.do_not_call,
-        no=frozenset(purpose for purpose, said in customer.consent.items() if not said),
-        yes=frozenset(purpose for purpose, said in customer.consent.items() if said),
-        zone=customer.zone,
-        hours=customer.hours,
-        merchant=customer.merchant,
-    )
 
 
 class VisitCalls:

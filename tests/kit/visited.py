@@ -20,9 +20,10 @@ from cti.people.rules import Directory, Person, Role
 from cti.results.desk import ResultDesk, WorkBook
 from cti.results.routes import ResultPages
 from cti.results.store import ResultStore
-from cti.visits.calling import VisitCalls, wishes_of
+from cti.visits.calling import VisitCalls
 from cti.visits.desk import VisitDesk
 from cti.visits.lists import VisitLists
+from cti.visits.owed import wishes_of
 from cti.visits.record import Visit, Wishes
 from cti.visits.routes import VisitPages
 from cti.web.site import Site
