@@ -471,7 +471,7 @@ class VisitDesk:
             "form": form if form in house.forms else "",
             "script": script if script in house.scripts else "",
             "from_at": _starts(start, house.zone),
-            "due_at": _starts(end + timedelta(days=1), house.zone),
+            "due_at": _starts(end + timedelta(days=1), house.zone) - timedelta(minutes=1),
         }
 
     async def _chosen(self, wanted: Mapping[str, Any]) -> list[Customer]:
