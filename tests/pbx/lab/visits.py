@@ -25,7 +25,7 @@ from cti.visits.store import VisitStore
 from tests.kit.house import House, opened
 from tests.pbx.lab.lab import Lab
 from tests.pbx.lab.pair import Pair
-from tests.pbx.lab.truth import CHANNEL, EXTEN, LINKEDID, TYPE
+from tests.pbx.lab.truth import CHANNEL, LINKEDID, TYPE
 
 CLOCK: Final = SystemClock()
 AGENTS: Final = ("6001", "6002", "6003", "6004")
@@ -227,7 +227,9 @@ def dials_of(cel: Sequence[Sequence[str]]) -> Counter[str]:
     return Counter(
         row[LINKEDID]
         for row in cel
-        if row[TYPE] == "CHAN_START" and row[CHANNEL].startswith("PJSIP/trunk") and not row[EXTEN]
+        if row[TYPE] == "CHAN_START"
+        and row[CHANNEL].startswith("PJSIP/trunk")
+        and row[LINKEDID].startswith("cti-")
     )
 
 
