@@ -279,6 +279,8 @@ class VisitCalls:
     async def look(self) -> None:
         """Do once what is to be done; what fails costs itself alone."""
         now = self._clock.now()
+        if not await self.store.anything(now):
+            return
         waiting = await self.store.open_tries()
         known = await self._attempts.find([one.id for one in waiting]) if waiting else {}
         for made in waiting:

@@ -26,10 +26,12 @@ from sqlalchemy import (
     Table,
     Text,
     Time,
+    bindparam,
     delete,
     exists,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -208,6 +210,17 @@ _OWE: Final[Mapping[str, Any]] = {
 _CLAIMED: Final = text("visits.state = 'claimed'")
 
 
+_BY_NOW: Final = bindparam("now", type_=Instant)
+_ANYTHING: Final = select(literal(1).label("one")).where(
+    or_(
+        exists().where(tries.c.ended_at.is_(None)),
+        exists().where(_CLAIMED, visits.c.dial_at <= _BY_NOW),
+        exists().where(_CLAIMED, visits.c.lease_until <= _BY_NOW),
+        exists().where(visits.c.ended_at.is_(None), visits.c.look_at <= _BY_NOW),
+    )
+)
+
+
 class VisitStore:
     """Return visits in the database. Instants are aware UTC."""
 
@@ -252,6 +265,10 @@ class VisitStore:
         """Give what somebody works on."""
         async with self._db.read() as conn:
             return await _many(conn, select(visits).where(visits.c.held_by == person))
+
+    async def anything(self, now: datetime) -> bool:
+        """Tell whether an attempt is open, or time has brought something to do with a visit."""
+        return bool(await self._db.ask(_ANYTHING, {"now": now}))
 
     async def open_tries(self) -> list[Try]:
         """Give the attempts that are not over, oldest first."""
