@@ -29,4 +29,4 @@ Read in this order: docs/flow.md, pbx/events, calls/book, calls/effects, calls/s
 tests/calls/test_book; then penalties/rules, penalties/desk, office.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

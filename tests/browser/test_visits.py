@@ -51,7 +51,7 @@ async def takes_next(page: Page) -> str:
     """Take the next visit; give its id."""
     await page.get_by_role("link", name="Return visits").first.click()
     await page.get_by_role("button", name="Take the next").click()
-    await page.wait_for_url("**/visits/*?done=*")
+    await page.wait_for_url("**?done=visit_claim")
     return page.url.rpartition("/")[2].partition("?")[0]
 
 
@@ -133,4 +133,4 @@ async def later(page: Page) -> None:
     await form.locator("input[name=at]").fill(f"{at:%Y-%m-%dT%H:%M}")
     await form.locator("input[name=reason]").fill("asked for a later call")
     await form.locator("button").click()
-    await page.wait_for_url("**/visits/*?done=*")
+    await page.wait_for_url("**?done=visit_postpone")
