@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from cti import house_file
 from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
-from cti.calls.desk import KEPT, Desk, Found, Recorded, Turn
+from cti.calls.desk import KEPT, Desk, Found, Owed, Recorded, Turn
 from cti.calls.store import Batch, CallStore, Told
 from cti.calls.switchboard import Item, Switchboard
 from cti.clock import Clock, SystemClock
@@ -97,9 +97,10 @@ class Callers:
         tasks: asyncio.TaskGroup,
         recorded: Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Recorded]]]]
         | None = None,
+        owed: Callable[[Collection[str]], Awaitable[Sequence[Owed]]] | None = None,
     ) -> None:
         self._customers, self._calls, self._tasks = customers, calls, tasks
-        self._recorded = recorded
+        self._recorded, self._owed = recorded, owed
 
     def __call__(self, number: Number, call: str) -> asyncio.Future[Found]:
         """Begin to look up a number for a call."""
@@ -111,7 +112,8 @@ class Callers:
                 self._customers.find(normal), self._calls.contacts(normal, call)
             )
             recorded = await self._recorded([c.call for c in contacts]) if self._recorded else {}
-            return Found(customers=customers, contacts=contacts, recorded=recorded)
+            owed = await self._owed([one.id for one in customers]) if self._owed else ()
+            return Found(customers=customers, contacts=contacts, recorded=recorded, owed=owed)
         except CtiError as fault:
             log.warning("customer_lookup_failed", call=call, why=str(fault))
             return Found()
@@ -313,7 +315,9 @@ class App:
             act=act,
             pen=self.writer,
             desk=self.desk,
-            look_up=Callers(self.customers, self.calls, tasks, self.office.recorded),
+            look_up=Callers(
+                self.customers, self.calls, tasks, self.office.recorded, self.office.owed
+            ),
             clock=self.clock,
             follower=self.watch,
         )

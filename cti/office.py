@@ -12,8 +12,9 @@ from cti.callbacks.desk import CallbackDesk
 from cti.callbacks.routes import CallbackPages
 from cti.callbacks.store import CallbackStore
 from cti.calls.book import trunk_matcher
-from cti.calls.desk import Desk, Recorded
+from cti.calls.desk import Desk, Owed, Recorded
 from cti.calls.phones import Standing
+from cti.calls.record import Direction
 from cti.calls.store import CallStore, Contact
 from cti.clock import Clock
 from cti.customers.desk import CustomerDesk
@@ -115,6 +116,26 @@ class Live:
             for text in (one.caller, one.dialled)
         )
         return any(normal(text, country).normal in numbers for text in said if text)
+
+    def talk_of(self, person: str, numbers: Collection[str]) -> str | None:
+        """Give the call in which somebody talks with one of these numbers now."""
+        country, owner = self._house().card.country, self._desk.directory.by_device
+        return next(
+            (
+                one.id
+                for one in self._desk.records()
+                if not one.over
+                and one.direction is Direction.INBOUND
+                and normal(one.caller or "", country).normal in numbers
+                and any(
+                    talk.ended_at is None
+                    and (who := owner(one.pbx, talk.phone.device))
+                    and who.id == person
+                    for talk in one.talks
+                )
+            ),
+            None,
+        )
 
 
 class States:
@@ -531,6 +552,14 @@ class Office:
             call: [Recorded(id=one.id, person=one.person) for one in some if one.playable]
             for call, some in (await self.recordings.of_calls(calls)).items()
         }
+
+    async def owed(self, customers: Collection[str]) -> list[Owed]:
+        """Give the return visits of some customers whose time has come, the earliest first."""
+        now = self._clock.now()
+        return [
+            Owed(visit=one.id, customer=one.customer, due_at=one.due_at, late=one.due_at < now)
+            for one in await self.visits.due_with(customers, now)
+        ]
 
     def recordings_alarm(self) -> float | None:
         """Say how bad it is with recordings: 0 well, 1 little room, 2 none, or no collecting."""

@@ -50,6 +50,16 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A return visit that the house owes a customer: it can be made in his own call (CB-35)."""
+
+    visit: str
+    customer: str
+    due_at: datetime
+    late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What the house knows of a number."""
 
@@ -57,6 +67,8 @@ class Found:
     contacts: Sequence[Contact] = ()
     recorded: Mapping[str, Sequence[Recorded]] = field(default_factory=dict)
     """What can be heard of those contacts, by call."""
+    owed: Sequence[Owed] = ()
+    """The return visits whose time has come, of those customers."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -472,6 +484,7 @@ class Desk:
             "customers": [_customer(customer) for customer in live.found.customers],
             "chosen": live.chosen,
             "contacts": [self._contact(one, live.found, person) for one in live.found.contacts],
+            "owed": [_owed(one) for one in live.found.owed],
             "recording": self.recording(record, person) if card.state == "talking" else None,
         }
 
@@ -600,6 +613,15 @@ def _customer(customer: Customer) -> dict[str, Any]:
         "company": customer.company or None,
         "area": customer.area or None,
         "phones": list(customer.phones),
+    }
+
+
+def _owed(owed: Owed) -> dict[str, Any]:
+    return {
+        "visit": owed.visit,
+        "customer": owed.customer,
+        "due_at": _iso(owed.due_at),
+        "late": owed.late,
     }
 
 

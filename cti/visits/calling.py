@@ -116,6 +116,10 @@ class Live(Protocol):
         """Tell whether a call with one of these numbers lives; in their normal form."""
         ...
 
+    def talk_of(self, person: str, numbers: Collection[str]) -> str | None:
+        """Give the call in which somebody talks with one of these numbers now."""
+        ...
+
 
 class Todo(Protocol):
     """Who opens the work that visits leave for people (`cti.results.desk.WorkBook`)."""
@@ -218,20 +222,28 @@ class VisitCalls:
         await self._check_duty(person)
         return await self._dial(await self._held(person, visit, epoch), person)
 
-    async def take_in_call(self, person: Person, visit: str, call: str) -> Visit:
-        """Let a visit be made in a call that somebody has with the customer anyway (CB-35).
+    def talks_with(self, person: Person, customer: Customer) -> str | None:
+        """Give the call in which somebody talks with a customer who has called us."""
+        return self._live.talk_of(person.id, customer.phones)
 
-        It is his to record, as if he had dialled. Raises `Refused` as `VisitStore.claim`.
+    async def take_in_call(self, person: Person, visit: str) -> Visit:
+        """Let a visit be made in the call that somebody has with the customer anyway (CB-35).
+
+        It is his to record, as if he had dialled. Raises `Refused`: visit_no_call (he does not
+        talk with him), and as `VisitStore.claim`.
         """
-        now = self._clock.now()
+        now, known = self._clock.now(), await self.store.get(visit)
+        customer = await self._customers.get(known.customer) if known else None
+        call = self.talks_with(person, customer) if customer else None
+        if customer is None or call is None:
+            raise Refused("visit_no_call", "you do not talk with this customer now")
         taken = await self.store.claim(visit, person.id, now, LEASE)
-        customer = await self._customers.get(taken.customer)
-        hours = of_visit(taken, wishes_of(customer) if customer else Wishes(), self._house())
+        hours = of_visit(taken, wishes_of(customer), self._house())
         made = Try(
             id=attempt_name(),
             visit=taken.id,
             customer=taken.customer,
-            number=next(iter(customer.phones), "") if customer else "",
+            number=next(iter(customer.phones), ""),
             agent=person.id,
             purpose=taken.purpose,
             daypart=daypart(hours, now),

@@ -79,6 +79,14 @@ class Calls(Protocol):
         """Claim a visit, or the next one; see `VisitCalls.claim`."""
         ...
 
+    def talks_with(self, person: Person, customer: Customer) -> str | None:
+        """Give the call in which somebody talks with a customer who has called us."""
+        ...
+
+    async def take_in_call(self, person: Person, visit: str) -> Visit:
+        """Let a visit be made in the call that somebody has with the customer anyway."""
+        ...
+
     async def give_back(self, person: Person, visit: str, epoch: int) -> None:
         """Give a claimed visit back."""
         ...
@@ -135,6 +143,8 @@ class Brief:
     zone: ZoneInfo
     work: Sequence[WorkItem]
     deeds: Sequence[Deed]
+    talks: bool
+    """Whether this person talks with the customer now, who has called us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +255,8 @@ class VisitDesk:
             zone=zone_of(wishes, house),
             work=await self._results.work_of(visit),
             deeds=await self.lists.deeds(visit),
+            talks=case.customer is not None
+            and self.calls.talks_with(person, case.customer) is not None,
         )
 
     def _facts(self, case: Case, person: Person) -> dict[str, str]:

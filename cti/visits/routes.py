@@ -149,6 +149,7 @@ class VisitPages:
         guard = kit.auth.guard
         deeds: dict[str, tuple[Act, Right]] = {
             "claim": (self._claim, Right.OWN_WORK),
+            "in-call": (self._in_call, Right.OWN_WORK),
             "dial": (self._dial, Right.OWN_WORK),
             "give-back": (self._give_back, Right.OWN_WORK),
             "result": (self._result, Right.OWN_WORK),
@@ -468,6 +469,10 @@ class VisitPages:
             address=self.kit.pages.site.address(request),
             fields=_fields(form),
         )
+
+    async def _in_call(self, sent: Sent) -> str:
+        await self.desk.calls.take_in_call(sent.person, sent.about)
+        return f"{PATH}/{sent.about}"
 
     async def _claim(self, sent: Sent) -> str:
         await self.desk.calls.claim(sent.person, sent.about)

@@ -295,15 +295,17 @@ class VisitStore:
         async with self._db.read() as conn:
             return await _tries(conn, tries.c.visit == visit)
 
-    async def due_with(self, customer: str, now: datetime) -> list[Visit]:
-        """Give a customer's visits whose time has come, held or not, the earliest due first."""
+    async def due_with(self, customers: Collection[str], now: datetime) -> list[Visit]:
+        """Give the visits of customers whose time has come and on which nobody works."""
+        if not customers:
+            return []
         async with self._db.read() as conn:
             return await _many(
                 conn,
                 select(visits)
                 .where(
-                    visits.c.customer == customer,
-                    visits.c.ended_at.is_(None),
+                    visits.c.customer.in_(sorted(customers)),
+                    visits.c.state == OPEN,
                     visits.c.from_at <= now,
                 )
                 .order_by(visits.c.due_at, visits.c.id),

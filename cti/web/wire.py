@@ -65,6 +65,15 @@ class ContactLine(Shape):
     recording: str | None = Field(description="One that this person may hear.")
 
 
+class OwedLine(Shape):
+    """A return visit that is owed to one of the customers; it can be made in this call."""
+
+    visit: str
+    customer: str
+    due_at: Instant
+    late: bool
+
+
 Doing = Literal["pause", "resume", "start", "stop", "refuse", "agree"]
 """What one may do about a recording."""
 
@@ -125,6 +134,7 @@ class Card(Shape):
     customers: list[CustomerLine]
     chosen: str | None
     contacts: list[ContactLine]
+    owed: list[OwedLine]
     recording: RecordingLine | None
 
 
@@ -344,7 +354,7 @@ def gone(call: str) -> dict[str, Any]:
     card: dict[str, Any] = dict.fromkeys(Card.model_fields)
     card |= {"call": call, "state": "ended", "outcome": "unknown", "direction": "inbound"}
     card |= {"cycle_ms": 3000, "standard": 3, "apologise_from": 5, "approximate": True}
-    card |= {"customers": [], "contacts": []}
+    card |= {"customers": [], "contacts": [], "owed": []}
     return card
 
 

@@ -344,3 +344,22 @@ async def test_a_card_speaks_the_users_language(room: Room, locale: str) -> None
     await expect(may.widget).to_have_attribute("lang", locale)
     await expect(may.cards.locator("h2 bdi").first).to_have_attribute("lang", "zh-Hant")
     assert "{" not in await may.cards.inner_text()
+
+
+async def test_visits_that_are_owed_can_be_made_in_the_call(room: Room) -> None:
+    due = wire.stamp(room.it.clock.now())
+    owed = [
+        {"visit": "v1", "customer": WANG["id"], "due_at": due, "late": False},
+        {"visit": "v2", "customer": WANG["id"], "due_at": due, "late": True},
+        {"visit": "v3", "customer": "c-other", "due_at": due, "late": False},
+    ]
+    room.it.desk.rings("k1", MAY, customers=[WANG], owed=owed)
+
+    may = await room.opens(MAY)
+
+    links = may.cards.locator(".owed a")
+    await expect(links).to_have_count(2)
+    await expect(links.first).to_have_attribute("href", "/visits/v1")
+    await expect(links.first).to_contain_text("due by")
+    await expect(links.last).to_contain_text("overdue since")
+    assert [] == await may.axe()

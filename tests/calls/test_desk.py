@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cti.bus import person
-from cti.calls.desk import KEPT, LINGER, Found, Recorded, Turn
+from cti.calls.desk import KEPT, LINGER, Found, Owed, Recorded, Turn
 from cti.calls.record import CallId
 from cti.calls.store import Contact
 from cti.customers.rules import Number
@@ -50,7 +50,8 @@ class TestCards:
             call="k0", at=NOON, direction="inbound", outcome=None, reason=None, rings=2,
             agent="6002", person=BO.id, talk_ms=5000,
         )  # fmt: skip
-        found = Found(customers=[WANG], contacts=[contact])
+        owed = Owed(visit="v1", customer="c-wang", due_at=NOON, late=True)
+        found = Found(customers=[WANG], contacts=[contact], owed=[owed])
 
         await room.shows(update(ringing(name="王小明"), found))
 
@@ -69,6 +70,10 @@ class TestCards:
                 "at": "2026-03-02T04:00:00.000Z", "direction": "inbound", "outcome": "missed",
                 "reason": None, "rings": 2, "agent": "Bo", "talk_ms": 5000,
                 "recording": None,
+            }],
+            "owed": [{
+                "visit": "v1", "customer": "c-wang", "due_at": "2026-03-02T04:00:00.000Z",
+                "late": True,
             }],
             "recording": None,
         }  # fmt: skip

@@ -143,6 +143,7 @@ def make_card(call: str, at: datetime, **facts: Any) -> dict[str, Any]:
         "customers": [],
         "chosen": None,
         "contacts": [],
+        "owed": [],
         "recording": None,
     }
     return card | facts

@@ -37,6 +37,8 @@ class World:
     fault: Exception | None = None
     phones: dict[str, str] = field(default_factory=dict)
     on_duty: tuple[str, ...] = ()
+    talking: str | None = None
+    """The call that the agent has with the customer."""
     calling: tuple[str, ...] = ()
     left: list[str] = field(default_factory=list)
     """What visits left for people to do."""
@@ -91,6 +93,9 @@ class World:
 
     def lives(self, numbers: Collection[str]) -> bool:
         return bool(set(numbers) & set(self.calling))
+
+    def talk_of(self, person: str, numbers: Collection[str]) -> str | None:
+        return self.talking
 
     def pbx_of(self, trunk: str) -> str | None:
         return "main"
@@ -423,7 +428,9 @@ async def test_who_is_in_a_call_with_us_is_not_dialled(room: Room) -> None:
 async def test_who_calls_us_may_be_visited_in_his_own_call(room: Room) -> None:
     visit = await room.debts.owe()
 
-    await room.calls.take_in_call(MAY, visit.id, "c7")
+    assert "visit_no_call" == await code_of(room.calls.take_in_call(MAY, visit.id))
+    room.world.talking = "c7"
+    await room.calls.take_in_call(MAY, visit.id)
     await room.says(visit, Outcome.DONE)
 
     assert State.DONE == (await room.visit(visit)).state

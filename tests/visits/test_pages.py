@@ -92,6 +92,21 @@ async def test_claim_read_dial_and_write_down_without_a_script(house: Screens) -
     assert State.DONE == (await house.it.now(visit)).state
 
 
+async def test_a_customer_who_has_called_is_visited_in_that_call(house: Screens) -> None:
+    visit = await owed(house)
+    assert "Make it in this call" not in (await house.sees(MAY, f"/visits/{visit.id}"))[1]
+    assert "You do not talk with this customer now." in await deeds(house, MAY, visit, "in-call")
+    house.it.world.talking = "c7"
+
+    page = (await house.sees(MAY, f"/visits/{visit.id}"))[1]
+    text = await deeds(house, MAY, visit, "in-call")
+
+    assert "Make it in this call" in page
+    assert "Write down below what comes of this call." in text
+    assert (State.WRAP_UP, []) == ((await house.it.now(visit)).state, house.it.world.wanted)
+    assert "Kept." in await deeds(house, MAY, visit, "result", **WHOLE)
+
+
 async def test_what_was_typed_stays_when_the_record_is_not_whole(house: Screens) -> None:
     visit = await owed(house)
     await house.it.talks(visit)

@@ -57,6 +57,9 @@ const look = css`
   .pick-text { flex: 1; display: grid; }
   .pick-word { font-size: 12px; white-space: nowrap; }
   .pick[aria-pressed='false'] .pick-word { color: var(--accent); }
+  .owed { margin-top: 12px; }
+  .owed h3 { font-size: 12px; }
+  .owed ul { list-style: none; margin: 4px 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 16px; }
   .contacts { margin-top: 12px; }
   .contacts h3 { font-size: 12px; }
   .zone { font-weight: 400; }

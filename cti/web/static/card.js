@@ -64,6 +64,7 @@ export const drawCard = (it, { words, times, moment, names, person, on }) => {
     ${card.customers.length > 1 ? drawChoice(it, words, names, on) : nothing}
     ${card.recording ? drawRecording(it, words, moment, on) : nothing}
     ${card.direction === 'inbound' ? drawSay(card, n, words, person) : nothing}
+    ${drawOwed(card, words, times)}
     ${drawContacts(card, words, times, names)}`;
 };
 
@@ -135,6 +136,16 @@ const drawChoice = ({ card, choosing, fault }, words, names, on) => {
     <p class="label soft">${words.say('card.which', { n: card.customers.length })}</p>
     <ul>${repeat(card.customers, (one) => one.id, row)}</ul>
     <p class="under" role="status">${fault ? words.say('card.choose_failed', { why: fault }) : choosing ? words.say('card.choosing') : nothing}</p>
+  </section>`;
+};
+
+/** The return visits that are owed to the customer: they can be made in this call. */
+const drawOwed = (card, words, times) => {
+  const customer = subject(card);
+  const owed = customer ? card.owed.filter((one) => one.customer === customer.id) : [];
+  if (!owed.length) return nothing;
+  return html`<section class="owed"><h3 class="label soft">${words.say('card.owed')}</h3>
+    <ul>${owed.map((one) => html`<li class=${one.late ? 'amber' : ''}><a href="/visits/${one.visit}" target="_blank" rel="noopener">${words.say(one.late ? 'card.owed_late' : 'card.owed_by', { at: times.short.format(Date.parse(one.due_at)) })}</a></li>`)}</ul>
   </section>`;
 };
 
