@@ -48,7 +48,7 @@ from cti.visits.times import day_of, daypart, of_visit
 
 log = structlog.get_logger(__name__)
 
-TICK: Final = 0.5
+TICK: Final = 0.25
 """Seconds between two looks at what is not settled."""
 LEASE: Final = timedelta(minutes=15)
 """Who takes a visit and does not dial holds it so long."""
@@ -293,6 +293,8 @@ class VisitCalls:
         now = self._clock.now()
         if not await self.store.anything(now):
             return
+        due = await self.store.to_dial(now)
+        await asyncio.gather(*(self._dial_by_itself(visit) for visit in due))
         waiting = await self.store.open_tries()
         known = await self._attempts.find([one.id for one in waiting]) if waiting else {}
         for made in waiting:
@@ -300,8 +302,6 @@ class VisitCalls:
                 await self._settle(made, known.get(made.id), now)
             except CtiError as fault:
                 log.warning("visit_not_settled", attempt=made.id, why=str(fault))
-        for visit in await self.store.to_dial(now):
-            await self._dial_by_itself(visit)
         await self.store.lapse(now)
         await self._warn(now)
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 from tests.pbx.lab import demo, talks, visits
@@ -21,7 +22,7 @@ from tests.pbx.lab.pair import Pair
 from tests.pbx.lab.root import Missing, install, missing, root
 from tests.pbx.lab.scenes import SCENES
 from tests.pbx.lab.tapes import SYSTEMNAME, Tape, record
-from tests.pbx.lab.trees import Secrets
+from tests.pbx.lab.trees import CROWD, Secrets
 from tests.pbx.lab.truth import lines, plain
 
 TRACES = Path(__file__).parents[2] / "traces" / "lab"
@@ -43,6 +44,7 @@ def main() -> int:
         "tapes": _tapes,
         "talks": _talks,
         "chaos": _chaos,
+        "delays": _delays,
     }
     try:
         return commands[given.command](given)
@@ -83,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     chaos = commands.add_parser("chaos", help="kill the daemon while it dials, again and again")
     chaos.add_argument("--kills", type=int, default=1000)
     chaos.add_argument("--seed", type=int, default=22, help="the same seed plays the same kills")
+    delays = commands.add_parser("delays", help="how soon is dialled what becomes due")
+    delays.add_argument("--dials", type=int, default=100, help="each by another agent")
+    delays.add_argument("--rate", type=float, default=10.0, help="so many a second")
     return parser
 
 
@@ -235,6 +240,21 @@ def _chaos(given: argparse.Namespace) -> int:
         pair.stop()
     _say(json.dumps({"kills": given.kills, **asdict(said)}, indent=1))
     return 1 if said.faults or said.double or said.lost or said.stuck else 0
+
+
+def _delays(given: argparse.Namespace) -> int:
+    async def play(pair: Pair, data: Path) -> list[float]:
+        async with Lab(pair) as lab, visits.visiting(pair, data, lab, crowd=CROWD) as played:
+            return await visits.delays(played, given.dials, given.rate)
+
+    pair = Pair.start()
+    try:
+        with tempfile.TemporaryDirectory() as data:
+            cuts = quantiles(asyncio.run(play(pair, Path(data))), n=100)
+    finally:
+        pair.stop()
+    _say(json.dumps({"p50_s": round(cuts[49], 3), "p99_s": round(cuts[98], 3)}))
+    return 0 if cuts[98] <= 1 else 1
 
 
 def _demo() -> Pair:

@@ -6,7 +6,7 @@ The witness is Asterisk's CEL: which attempts went out by the trunk, and how oft
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,9 +22,11 @@ from cti.dials.store import DialStore
 from cti.errors import Refused
 from cti.visits.record import Kind, Outcome, Owed, State, Try, Visit
 from cti.visits.store import VisitStore
-from tests.kit.house import House, opened
+from tests.kit.house import House, engage, opened
 from tests.pbx.lab.lab import Lab
 from tests.pbx.lab.pair import Pair
+from tests.pbx.lab.sip import Manner, Phones
+from tests.pbx.lab.trees import CROWD, CROWD_PORT
 from tests.pbx.lab.truth import CHANNEL, LINKEDID, TYPE
 
 CLOCK: Final = SystemClock()
@@ -209,10 +211,22 @@ class Round:
 
 @asynccontextmanager
 async def visiting(
-    pair: Pair, data: Path, lab: Lab, *, url: str = "", **more: str
+    pair: Pair,
+    data: Path,
+    lab: Lab,
+    *,
+    url: str = "",
+    crowd: Iterable[int] = (),
+    **more: str,
 ) -> AsyncIterator[Round]:
-    """A house at work whose agents make visits; `url` is its database if it is not SQLite."""
+    """A house at work whose agents make visits; `url` is its database if it is not SQLite.
+
+    `crowd` are phones of further agents.
+    """
     async with opened(pair, data, rules=rules(data, **more), url=url) as house:
+        for number in map(str, crowd):
+            if number not in house.staff:
+                await engage(house, number, f"Agent {number}")
         await house.daemon.start()
         await house.daemon.says("pbx_resynced")
         await lab.behave_all(**{f"p{phone}": TAKES for phone in ALL_AGENTS})
@@ -292,6 +306,37 @@ def _judge_one(made: Try, attempt: Attempt | None, dials: int, found: Verdict) -
     found.never_dialled += never
     if not unknown and dials != (0 if never else 1):
         found.faults.append(f"{made.id} ({made.outcome}) went out {dials} times")
+
+
+# -- how soon
+
+
+async def delays(played: Round, dials: int, rate: float) -> list[float]:
+    """Let so many visits become due, `rate` a second; give how late each was sent, in seconds.
+
+    Each has an agent of the crowd, whose phone picks up; customers are busy.
+    """
+    place = played.lab.pair.place
+    phones = Phones((place.phones, CROWD_PORT), (place.pbx, 5060), lambda _: Manner(ring=0.1))
+    owed, due = [await played.owe("busy") for _ in range(dials)], dict[str, datetime]()
+    await phones.open()
+    try:
+        for n, visit in enumerate(owed):
+            person = played.house.staff[str(CROWD[n % len(CROWD)])]
+            taken = await played.store.claim(visit.id, person.id, CLOCK.now(), timedelta(minutes=5))
+            due[visit.id] = CLOCK.now()
+            await played.store.will_dial(taken, due[visit.id])
+            await asyncio.sleep(1 / rate)
+        await played.all_settled()
+    finally:
+        phones.close()
+    found = list[float]()
+    for visit in owed:
+        (made,) = await played.store.tries_at(visit.id)
+        sent = (await DialStore(played.house.db).attempt(made.id)).sent_at
+        assert sent is not None, made
+        found.append((sent - due[visit.id]).total_seconds())
+    return found
 
 
 # -- chaos
