@@ -32,6 +32,8 @@ from tests.pbx.lab.truth import CHANNEL, LINKEDID, TYPE
 CLOCK: Final = SystemClock()
 AGENTS: Final = ("6001", "6002", "6003", "6004")
 ALL_AGENTS: Final = tuple(str(number) for number in range(6001, 6010))
+LATER: Final = timedelta(days=90)
+"""So late no visit is given to anybody by the day's plan: who works on it, the test says."""
 TAKES: Final = "answer,0,60"
 """An agent's phone picks up at once, and stays until the customer hangs up."""
 MANNERS: Final[dict[str, Outcome | None]] = {
@@ -115,8 +117,8 @@ class Round:
             purpose="service",
             period="",
             from_at=now - timedelta(minutes=1),
-            due_at=now + timedelta(days=3),
-            give_up_at=now + timedelta(days=10),
+            due_at=now + LATER,
+            give_up_at=now + 2 * LATER,
             zone="UTC",
             owner=self.house.staff[owner].id if owner else None,
         )
