@@ -76,9 +76,10 @@ class Leader:
         while self._shared and not self._epoch:
             if stop.is_set():
                 return False
-            async with self._db.write() as conn:
-                row = {"holder": self._name, "lease": LEASE}
-                self._epoch = int(await conn.scalar(_TAKE, row) or 0)
+            try:
+                await self._take()
+            except (StoreUnavailable, CommitUnknown) as fault:  # held up, it may keep the row
+                log.warning("leader_not_said", why=str(fault))
             if not self._epoch:
                 if not told:
                     log.info("cti_stands_by", why="another cti works on this database")
@@ -89,6 +90,11 @@ class Leader:
             self._db.fence = self._fence
             log.info("cti_leads", epoch=self._epoch)
         return True
+
+    async def _take(self) -> None:
+        async with self._db.write() as conn:
+            row = {"holder": self._name, "lease": LEASE}
+            self._epoch = int(await conn.scalar(_TAKE, row) or 0)
 
     async def hold(self, lost: Callable[[], None]) -> None:
         """Say for ever that we live; call `lost`, once, when another one leads."""
