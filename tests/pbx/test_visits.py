@@ -8,22 +8,27 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cti.dials.store import DialStore
 from cti.visits.record import Outcome, State, Visit
+from tests.kit.daemon import Daemon
+from tests.kit.house import settings
+from tests.kit.postgres import Server
 from tests.pbx.lab import Lab, Pair
 from tests.pbx.lab.visits import AGENTS, MANNERS, Chaos, Round, judge, visiting
 
 pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="module")]
 
 KILLS = 60
+FREEZES = 4
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def played(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Round]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def played(pair: Pair, tmp_path: Path) -> AsyncIterator[Round]:
     """A house whose agents make visits."""
     async with Lab(pair) as lab:
         await lab.records_quiet()
         lab.mark()
-        async with visiting(pair, tmp_path_factory.mktemp("visits"), lab) as played:
+        async with visiting(pair, tmp_path, lab) as played:
             yield played
             await lab.records_quiet()
 
@@ -118,3 +123,57 @@ async def test_killed_at_any_moment_no_customer_is_dialled_twice_and_nothing_is_
     said = await judge(played, played.lab.cel())
     assert ([], 0, 0, 0) == (said.faults, said.double, said.lost, said.stuck)
     assert said.attempts >= KILLS
+
+
+@pytest.mark.postgres
+async def test_a_leader_that_was_frozen_dials_nobody_again(
+    pair: Pair, postgres: Server, tmp_path: Path
+) -> None:
+    name = "cti_two_daemons"
+    url = await postgres.create(name)
+    dice = random.Random(13)  # noqa: S311  no secret
+    async with Lab(pair) as lab:
+        await lab.records_quiet()
+        lab.mark()
+        async with visiting(pair, tmp_path / "one", lab, url=url) as played:
+            leads = played.house.daemon
+            other = Daemon(
+                tmp_path / "two",
+                settings(pair),
+                url=url,
+                house=str(tmp_path / "one" / "house.toml"),
+            )
+            other.launch()
+            await other.says("cti_stands_by")
+            for _ in range(FREEZES):
+                await dial_all(played, dice)
+                await asyncio.sleep(dice.choice((0.0, 0.01, 0.1, 0.5)))
+                leads.freeze()
+                await other.serves()
+                await other.says("pbx_resynced")
+                await dial_all(played, dice)
+                leads.go_on()
+                await leads.gone()
+                leads.launch()
+                await leads.says("cti_stands_by")
+                leads, other = other, leads
+            await played.all_settled(within=180)
+            await lab.records_quiet()
+            said = await judge(played, lab.cel())
+            await other.stop()
+            await leads.stop()
+    await postgres.drop(name)
+    assert ([], 0, 0, 0) == (said.faults, said.double, said.lost, said.stuck)
+    assert said.dialled > FREEZES
+
+
+async def dial_all(played: Round, dice: random.Random) -> None:
+    """Let every agent who can dial a new visit, and wait until one is under way."""
+    store = DialStore(played.house.db)
+    for phone in AGENTS:
+        await played.owe(dice.choice(tuple(MANNERS)))
+        if await played.frees(phone):
+            await played.dials(phone)
+    async with asyncio.timeout(60):
+        while not await store.open():  # noqa: ASYNC110  a row tells nobody
+            await asyncio.sleep(0.005)
