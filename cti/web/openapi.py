@@ -42,8 +42,8 @@ _STRANGER: Final = "The Authorization header has no token that is good."
 
 def describe(routes: Sequence[Route], programs: Sequence[ProgramRoute] = ()) -> dict[str, Any]:
     """Describe the API: what whoever is logged in may ask, and what programs may tell."""
-    named = (shape for r in (*routes, *programs) for shape in (r.gives, r.takes) if shape)
-    shapes = {*named, *_MESSAGES}
+    named = [(r.gives, r.takes) for r in routes] + [(r.gives, r.takes) for r in programs]
+    shapes = {shape for some in named for shape in some if shape} | set(_MESSAGES)
     _, definitions = models_json_schema(
         [(shape, "validation") for shape in sorted(shapes, key=lambda one: one.__name__)],
         ref_template="#/components/schemas/{model}",
