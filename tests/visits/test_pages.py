@@ -297,6 +297,28 @@ async def test_every_page_speaks_each_language_and_escapes_what_others_wrote(
         assert not re.search(r"visits?[._][a-z]", re.sub(r"<[^>]+>", "", text)), path
 
 
+async def test_who_has_which_work_is_seen_and_changed(house: Screens) -> None:
+    visit = await owed(house)
+    await house.it.talks(visit)
+    await house.it.says(visit, outcome="wrong_number")
+    (item,) = await house.it.results.work_of(visit.id)
+    path = f"/visits/work/{item.id}"
+    assert "nobody yet" in (await house.sees(MAY, "/visits/work"))[1]
+
+    assert "It is yours now." in (await house.sends(MAY, path, do="take"))[1]
+    assert (
+        "Only a supervisor gives work" in (await house.sends(MAY, path, do="assign", to=BO.id))[1]
+    )
+    assert "Choose somebody" in (await house.sends(LIN, path, do="assign", to="p-none"))[1]
+    assert "Assigned." in (await house.sends(LIN, path, do="assign", to=BO.id))[1]
+    assert "This is for" in (await house.sends(MAY, path, do="take"))[1]
+
+    assert item.id in (await house.sees(LIN, f"/visits/work?owner={BO.id}"))[1]
+    assert item.id not in (await house.sees(LIN, "/visits/work?owner=nobody"))[1]
+    assert item.id not in (await house.sees(MAY, "/visits/work"))[1]
+    assert "It is nobody" in (await house.sends(BO, path, do="let_go"))[1]
+
+
 async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) -> None:
     visit = await owed(house)
     await house.it.talks(visit)
