@@ -60,6 +60,18 @@ async def test_an_agent_sees_whom_to_visit_until_when_and_how_much_is_done(house
     assert "張家" in free
 
 
+@pytest.mark.parametrize(("locale", "tier"), [("en", "gold card"), ("zh-Hant", "金卡")])
+async def test_a_tier_is_said_in_the_language_of_the_page(
+    house: Screens, locale: str, tier: str
+) -> None:
+    await owed(house)
+
+    assert (
+        f'<span class="mark"><bdi>{tier}</bdi></span>'
+        in (await house.sees(MAY, "/visits", locale))[1]
+    )
+
+
 async def test_nothing_to_do_is_said(house: Screens) -> None:
     for who, path, said in [
         (MAY, "/visits", "Nothing is waiting for you."),
