@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 import cti
 import cti.db.audit
+import cti.db.leader
 from cti.db import migrate
 from cti.db.engine import Database
 from cti.db.schema import metadata
