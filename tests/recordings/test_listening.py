@@ -210,7 +210,7 @@ async def test_a_changed_address_is_refused(hall: Hall, change: str) -> None:
     until, once, signed = made.split(".")
     tried = {
         "until": f"{path}?pass={int(until) + 3600}.{once}.{signed}",
-        "once": f"{path}?pass={until}.{once[:-1]}A.{signed}",
+        "once": f"{path}?pass={until}.{once.swapcase()[::-1]}A.{signed}",
         "signature": f"{path}?pass={until}.{once}.{signed[::-1]}",
         "recording": f"/recordings/{other.id}/audio?pass={made}",
         "nothing": path,
