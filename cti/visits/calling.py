@@ -466,13 +466,11 @@ class VisitCalls:
         stopped = is_stopped(found, rules)
         if stopped != self._stopped:
             self._stopped = stopped
-            tell = log.warning if stopped else log.info
-            tell(
-                "customer_first_stopped" if stopped else "customer_first_goes_on",
-                answered=found.answered,
-                abandoned=found.abandoned,
-                cap=str(rules.cap),
-            )
+            facts = {"answered": found.answered, "abandoned": found.abandoned}
+            if stopped:
+                log.warning("customer_first_stopped", cap=str(rules.cap), **facts)
+            else:
+                log.info("customer_first_goes_on", cap=str(rules.cap), **facts)
         return may_ring_first(found, rules)
 
     async def _dial(self, visit: Visit, person: Person, *, by_itself: bool = False) -> Try:
