@@ -15,7 +15,7 @@ from cti.house import House
 from cti.machines.store import MachineStore
 from cti.people.rules import Person, Right
 from cti.web import wire
-from cti.web.api import answer
+from cti.web.api import ProgramRoute, answer
 from cti.web.auth import Denied, Visitor
 from cti.web.pages import see_other
 from cti.web.rooms import Kit, Place
@@ -54,13 +54,22 @@ class CustomerRoom:
         """Give the pages with their guards; a program shows its token instead."""
         guard = kit.auth.guard
         self._kit = kit
+        telling = ProgramRoute(
+            method="POST",
+            path="/api/v1/events",
+            handler=self.take,
+            summary="Tell what happened to customers; told again, it is changed or the same.",
+            takes=wire.Events,
+            gives=wire.EventsTaken,
+        )
+        kit.programs.append(telling)
         return [
             web.get("/customers", guard(self.find, rights=SEE)),
             web.get("/customers/areas", guard(self.areas, rights=REVIEW)),
             web.post("/customers/areas", guard(self.give_area, rights=REVIEW)),
             web.get("/customers/{id}", guard(self.one, rights=SEE)),
             web.post("/customers/{id}", guard(self.act, rights=WORK)),
-            web.post("/api/v1/events", self.take),
+            telling.served,
         ]
 
     async def find(self, request: web.Request, visitor: Visitor) -> web.Response:

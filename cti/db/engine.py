@@ -5,6 +5,7 @@ is done for every call goes shorter ways: `db.run` and `db.ask`.
 """
 
 import asyncio
+import secrets
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -33,15 +34,10 @@ _DRIVERS: Final = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
-_POSTGRES_ARGS: Final[dict[str, Any]] = {
-    "timeout": 5,
-    "command_timeout": 30,
-    "server_settings": {
-        "application_name": "cti",
-        "timezone": "UTC",
-        "statement_timeout": "30000",
-        "idle_in_transaction_session_timeout": "10000",
-    },
+_POSTGRES_SETTINGS: Final = {
+    "timezone": "UTC",
+    "statement_timeout": "30000",
+    "idle_in_transaction_session_timeout": "10000",
 }
 
 
@@ -116,9 +112,10 @@ def _sqlite_engines(lite: Lite) -> tuple[AsyncEngine, AsyncEngine]:
     )
 
 
-def _postgres_engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+def _postgres_engines(url: URL, name: str) -> tuple[AsyncEngine, AsyncEngine]:
+    settings = {"application_name": name, **_POSTGRES_SETTINGS}
     common: dict[str, Any] = {
-        "connect_args": _POSTGRES_ARGS,
+        "connect_args": {"timeout": 5, "command_timeout": 30, "server_settings": settings},
         "pool_pre_ping": True,
         "pool_timeout": POOL_SECONDS,
         "max_overflow": 2,
@@ -138,9 +135,11 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if _is_file(url) else "postgresql"
         self.where = where(url)
+        self.name = f"cti {secrets.token_hex(8)}"
+        """What PostgreSQL calls our connections, and nobody else's (pg_stat_activity)."""
         self._lite = Lite(str(url.database)) if _is_file(url) else None
         self._writer, self._reader = (
-            _sqlite_engines(self._lite) if self._lite else _postgres_engines(url)
+            _sqlite_engines(self._lite) if self._lite else _postgres_engines(url, self.name)
         )
         self._pending: set[asyncio.Task[Any]] = set()
         self.fence: Fence | None = None

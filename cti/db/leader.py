@@ -2,11 +2,11 @@
 
 The leader holds a lease, and says again and again that it lives. One that was held up for longer
 than its lease has lost it, whether it knows or not: each of its transactions asks first, so it
-stores nothing more, and it ends. SQLite has one daemon by `cti.db.sole`.
+stores nothing more, and it ends. Its connections are cut, for one of them may keep the row.
+SQLite has one daemon by `cti.db.sole`.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -40,6 +40,13 @@ leader: Final = Table(
 )
 """One row, `cti`. `epoch` counts the leaders; `until` is by the database's clock."""
 
+_LED: Final = text("SELECT 1 FROM leader WHERE name = 'cti' AND until > clock_timestamp()")
+_CUT: Final = text(
+    "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a "
+    "JOIN leader AS l ON a.application_name = l.holder "
+    "WHERE l.name = 'cti' AND l.until <= clock_timestamp() "
+    "AND a.datname = current_database() AND a.usename = current_user"
+)
 _TAKE: Final = text(
     "INSERT INTO leader (name, holder, epoch, until) "
     "VALUES ('cti', :holder, 1, clock_timestamp() + CAST(:lease AS interval)) "
@@ -65,7 +72,7 @@ class Leader:
 
     def __init__(self, db: Database) -> None:
         self._db, self._shared = db, db.dialect == "postgresql"
-        self._name, self._epoch = secrets.token_hex(8), 0
+        self._epoch = 0
 
     async def become(self, stop: asyncio.Event) -> bool:
         """Wait until no other daemon leads; from then on every transaction asks first.
@@ -93,7 +100,10 @@ class Leader:
 
     async def _take(self) -> None:
         async with self._db.write() as conn:
-            row = {"holder": self._name, "lease": LEASE}
+            if await conn.scalar(_LED):
+                return
+            await conn.execute(_CUT)
+            row = {"holder": self._db.name, "lease": LEASE}
             self._epoch = int(await conn.scalar(_TAKE, row) or 0)
 
     async def hold(self, lost: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from cti.callbacks.rules import serves
 from cti.clock import Clock
 from cti.db.schema import Connection, new_id
 from cti.errors import Refused
@@ -272,9 +273,22 @@ class ResultDesk:
         reason = checked_text("reason", reason, NOTE_LIMIT)
         await self.store.untick(item, self._by(person, address), reason)
 
-    async def assign(self, person: Person, item: str, owner: str, address: str) -> None:
-        """Give work to somebody, or (empty) to nobody: no_work, work_done."""
-        await self.store.assign(item, self._by(person, address), owner or None)
+    async def assign(self, person: Person, item: str, to: Person | None, address: str) -> None:
+        """Give work to somebody, or to nobody. An agent takes what is nobody's, or lets his go.
+
+        Raises `Refused`: no_work, work_done, work_not_yours, work_not_given (only a supervisor
+        gives work to others), visit_nobody (he makes no visits, or not of this department).
+        """
+        known = await self.store.item(item)
+        if known is None:
+            raise Refused("no_work", "there is no such work")
+        supervises = person.may(Right.REVIEW)
+        if to and not (to.may(Right.OWN_WORK) and serves(to, known.department)):
+            raise Refused("visit_nobody", "choose somebody who makes visits")
+        if to and to.id != person.id and not supervises:
+            raise Refused("work_not_given", "only a supervisor gives work to others")
+        by = self._by(person, address)
+        await self.store.assign(item, by, to.id if to else None, any_ones=supervises)
 
     async def slip(self, record: str) -> Slip:
         """Give a record with all that belongs to it: no_visit_record."""

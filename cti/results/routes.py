@@ -77,10 +77,12 @@ class ResultPages:
         person = _person(visitor)
         oversees = any(map(person.may, OVERSEERS))
         kind = request.query.get("kind", "")
+        owner = person.id if request.query.get("mine") == "1" else request.query.get("owner", "")
         wanted = Wanted(
             kind=kind if kind in list(WorkKind) else "",
-            owner="" if oversees and request.query.get("mine") != "1" else person.id,
+            owner=owner[:32] if oversees else person.id,
             unowned=not oversees,
+            department=person.department,
             done=request.query.get("done_work") == "1",
             after=request.query.get("after", "")[:32],
         )
@@ -95,7 +97,7 @@ class ResultPages:
             items=items,
             known=known,
             wanted=wanted,
-            mine=request.query.get("mine") == "1",
+            gives=person.may(Right.REVIEW),
             kinds=list(WorkKind),
             more=items[-1].id if more else "",
             ticks=person.may(Right.OWN_WORK) or person.may(Right.REVIEW),
@@ -111,8 +113,9 @@ class ResultPages:
         try:
             if form.get("do") == "untick":
                 await self.desk.untick(person, item, form.get("note", ""), address)
-            elif form.get("do") == "assign" and person.may(Right.REVIEW):
-                await self.desk.assign(person, item, self._agent(form.get("to", "")), address)
+            elif form.get("do") in ("assign", "take", "let_go"):
+                to = self._agent(form["do"], form.get("to", ""), person)
+                await self.desk.assign(person, item, to, address)
             else:
                 await self.desk.tick(person, item, form.get("note", ""), address)
         except Refused as refusal:
@@ -120,12 +123,14 @@ class ResultPages:
         undone = "&done_work=1" if form.get("do") == "untick" else ""
         return see_other(f"{WORK}?done=work_{form.get('do') or 'tick'}{undone}")
 
-    def _agent(self, text: str) -> str:
-        """Read whom work is given to; empty: nobody. Raises `Refused` (visit_nobody)."""
-        person = self._people().by_id(text)
-        if text and (person is None or not person.may(Right.OWN_WORK)):
+    def _agent(self, do: str, text: str, person: Person) -> Person | None:
+        """Read whom work is given to; None: nobody. Raises `Refused` (visit_nobody)."""
+        if do == "take":
+            return person
+        known = self._people().by_id(text) if do == "assign" else None
+        if do == "assign" and text and known is None:
             raise Refused("visit_nobody", "choose somebody who makes visits")
-        return text
+        return known
 
     # -- slips
 

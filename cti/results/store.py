@@ -179,8 +179,11 @@ class Wanted:
 
     kind: str = ""
     owner: str = ""
+    """A person, or `nobody`."""
     unowned: bool = False
     """Besides, what is nobody's."""
+    department: str = ""
+    """What is nobody's is of this department, or of none."""
     done: bool = False
     after: str = ""
 
@@ -278,8 +281,7 @@ class ResultStore:
         if wanted.kind:
             where.append(work.c.kind == wanted.kind)
         if wanted.owner:
-            his = work.c.owner == wanted.owner
-            where.append(or_(his, work.c.owner.is_(None)) if wanted.unowned else his)
+            where.append(_whose(wanted))
         order = (work.c.done_at.desc(), work.c.id) if wanted.done else (work.c.due_at, work.c.id)
         async with self.db.read() as conn:
             if wanted.after:
@@ -413,12 +415,17 @@ class ResultStore:
             await _say(conn, by, "work_undone", f"work:{item}", before=told, reason=reason)
         return known
 
-    async def assign(self, item: str, by: By, owner: str | None) -> WorkItem:
-        """Give open work to somebody, or to nobody: no_work, work_done."""
+    async def assign(self, item: str, by: By, owner: str | None, *, any_ones: bool) -> WorkItem:
+        """Give open work to somebody, or to nobody: no_work, work_done.
+
+        Unless it may be `any_ones`, it must be nobody's or his who does this: work_not_yours.
+        """
         async with self.db.write() as conn:
             known = await _locked(conn, item)
             if known.done_at is not None:
                 raise Refused("work_done", "this is done already", by=known.done_by)
+            if not any_ones and known.owner not in (None, by.person):
+                raise Refused("work_not_yours", "this is for somebody else", by=known.owner)
             await conn.execute(update(work).where(work.c.id == item).values(owner=owner))
             told = {"owner": known.owner}
             await _say(
@@ -593,6 +600,16 @@ def _counted(where: Sequence[ColumnElement[bool]]) -> Select[Any]:
         .where(*where)
         .group_by(records.c.satisfaction)
     )
+
+
+def _whose(wanted: Wanted) -> ColumnElement[bool]:
+    nobodys: ColumnElement[bool] = work.c.owner.is_(None)
+    if wanted.owner == "nobody":
+        return nobodys
+    his = work.c.owner == wanted.owner
+    if wanted.department:
+        nobodys &= work.c.department.in_(("", wanted.department))
+    return or_(his, nobodys) if wanted.unowned else his
 
 
 def _behind(place: Row[Any], *, done: bool) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 The same table makes the routes and their description (`cti.web.openapi`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,6 +50,23 @@ class Route:
     takes: type[wire.Shape] | None = None
     view: str | None = None
     refuses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramRoute:
+    """One route for programs of the house, which show a token instead of logging in."""
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    summary: str
+    takes: type[wire.Shape]
+    gives: type[wire.Shape]
+
+    @property
+    def served(self) -> web.RouteDef:
+        """Give it as aiohttp wants it; the handler itself asks for the token."""
+        return web.route(self.method, self.path, self.handler)
 
 
 class Api:

@@ -7,7 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from cti import __version__
 from cti.web import wire
-from cti.web.api import Route
+from cti.web.api import ProgramRoute, Route
 
 LIVE: Final = """The live channel, a WebSocket with the subprotocols `cti.v1` and `ticket.T`.
 
@@ -35,12 +35,15 @@ _WHY: Final = {
     403: "The role does not allow this, or the X-CSRF header is wrong.",
     404: "No such thing on this person's screen.",
     409: "Not possible now.",
+    413: "The body is longer than is read.",
 }
+_STRANGER: Final = "The Authorization header has no token that is good."
 
 
-def describe(routes: Sequence[Route]) -> dict[str, Any]:
-    """Describe the API."""
-    shapes = {shape for r in routes for shape in (r.gives, r.takes) if shape} | set(_MESSAGES)
+def describe(routes: Sequence[Route], programs: Sequence[ProgramRoute] = ()) -> dict[str, Any]:
+    """Describe the API: what whoever is logged in may ask, and what programs may tell."""
+    named = [(r.gives, r.takes) for r in routes] + [(r.gives, r.takes) for r in programs]
+    shapes = {shape for some in named for shape in some if shape} | set(_MESSAGES)
     _, definitions = models_json_schema(
         [(shape, "validation") for shape in sorted(shapes, key=lambda one: one.__name__)],
         ref_template="#/components/schemas/{model}",
@@ -48,6 +51,8 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    for program in programs:
+        paths.setdefault(program.path, {})[program.method.lower()] = _told(program)
     paths["/api/v1/live"] = {"get": _live()}
     return {
         "openapi": "3.1.0",
@@ -58,6 +63,11 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": "cti"},
                 "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF"},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "`cti token add NAME` shows it once.",
+                },
             },
         },
     }
@@ -85,6 +95,18 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.takes:
         operation["requestBody"] = {"required": True, "content": _json(route.takes)}
     return operation
+
+
+def _told(route: ProgramRoute) -> dict[str, Any]:
+    whys = {400: _WHY[400], 401: _STRANGER, 413: _WHY[413]}
+    return {
+        "summary": route.summary,
+        "operationId": route.handler.__name__,
+        "security": [{"token": []}],
+        "requestBody": {"required": True, "content": _json(route.takes)},
+        "responses": {"200": {"description": "Done.", "content": _json(route.gives)}}
+        | {str(status): _refusal(why) for status, why in whys.items()},
+    }
 
 
 def _live() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from cti.web.api import ProgramRoute
 from cti.web.auth import Auth
 from cti.web.downloads import Downloads
 from cti.web.menu import Place
@@ -27,6 +28,8 @@ class Kit:
     words: Words
     downloads: Downloads = field(default_factory=Downloads)
     """How a page gives its table away as a file."""
+    programs: list[ProgramRoute] = field(default_factory=list)
+    """Where a room puts its routes for programs, so that they are described with the API."""
 
 
 class Room(Protocol):

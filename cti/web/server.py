@@ -1,8 +1,8 @@
 """The web server: every route, what protects it, and what is said when something fails."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -82,7 +82,7 @@ def make_app(
     kit = Kit(auth=auth, pages=pages, words=words)
     for room in rooms:
         app.add_routes(room.routes(kit))
-    app.add_routes(_plain_routes(shelf, ready, registry, site, api))
+    app.add_routes(_plain_routes(shelf, ready, registry, site, describe(api.table(), kit.programs)))
     app.router.add_get(LIVE, live.handle)
     app.on_response_prepare.append(_protect(site))
     app.on_shutdown.append(live.stop)
@@ -98,10 +98,12 @@ def make_runner(app: web.Application) -> web.AppRunner:
 
 
 def _plain_routes(
-    shelf: Shelf, ready: Ready, registry: CollectorRegistry, site: Site, api: Api
+    shelf: Shelf,
+    ready: Ready,
+    registry: CollectorRegistry,
+    site: Site,
+    description: Mapping[str, Any],
 ) -> list[web.RouteDef]:
-    description = describe(api.table())
-
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 

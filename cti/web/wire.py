@@ -7,10 +7,12 @@ values; tests and the description of the API hold it against them.
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticSerializationError, to_json
+
+from cti.house_visits import EVENTS
 
 Instant = Annotated[
     str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$", description="UTC.")
@@ -358,19 +360,22 @@ def gone(call: str) -> dict[str, Any]:
     return card
 
 
+_KINDS: Final = ", ".join(kind for kind in EVENTS if kind != "birthday")
+
+
 class Happened(Shape):
     """What happened to a customer, who is named by one of three; told again it is changed."""
 
-    external_id: str | None = None
-    customer: str | None = None
-    phone: str | None = None
-    kind: str
+    external_id: Annotated[str | None, Field(description="The house's own id of him.")] = None
+    customer: Annotated[str | None, Field(description="Our id of him.")] = None
+    phone: Annotated[str | None, Field(description="A number of his, and of nobody else.")] = None
+    kind: Annotated[str, Field(description=f"One of: {_KINDS}.")]
     day: Annotated[str, Field(description="As 2025-03-07.")]
     time: Annotated[str | None, Field(description="As 09:30, by the customer's clock.")] = None
     ref: Annotated[str | None, Field(description="Its number in the house's records.")] = None
     amount: Annotated[str | None, Field(description="As 1280.50.")] = None
-    department: str | None = None
-    cancelled: bool | None = None
+    department: Annotated[str | None, Field(description="Whose matter it is.")] = None
+    cancelled: Annotated[bool | None, Field(description="True: it does not happen.")] = None
 
 
 class Events(Shape):

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from cti.clock import SetClock
 from cti.customers.desk import CustomerDesk
+from cti.customers.events import KINDS
 from cti.customers.routes import CustomerRoom
 from cti.customers.rules import read_entry
 from cti.customers.store import CustomerStore, EventStore
@@ -277,6 +278,34 @@ async def test_without_a_good_token_and_body_nothing_is_kept(
     async with on.browser().post("/api/v1/events", json=body, headers=sent) as answer:
         assert answer.status == status
         assert set(await answer.json()) == {"code", "message"}
+
+
+async def test_the_description_tells_a_program_what_to_send_and_what_it_gets(
+    counter: Counter, on: Stage
+) -> None:
+    async with on.browser().get("/api/v1/openapi.json") as answer:
+        described = await answer.json()
+    schemas = described["components"]["schemas"]
+
+    operation = described["paths"]["/api/v1/events"]["post"]
+
+    assert [{"token": []}] == operation["security"]
+    assert "bearer" == described["components"]["securitySchemes"]["token"]["scheme"]
+    assert {"200", "400", "401", "413"} == set(operation["responses"])
+    wanted = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    assert wanted.endswith("/Events")
+    assert 500 == schemas["Events"]["properties"]["events"]["maxItems"]
+    assert ["kind", "day"] == schemas["Happened"]["required"]
+    assert all(kind in schemas["Happened"]["properties"]["kind"]["description"] for kind in KINDS)
+    assert {"added", "changed", "same", "broken"} == set(schemas["EventsTaken"]["required"])
+
+
+async def test_a_program_that_sends_too_much_is_told_so(counter: Counter, on: Stage) -> None:
+    token = await counter.machines.make("x", "cti")
+    sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    async with on.browser().post("/api/v1/events", data="x" * 70_000, headers=sent) as answer:
+        assert (413, {"code", "message"}) == (answer.status, set(await answer.json()))
 
 
 async def test_a_token_is_kept_as_a_hash_and_can_be_ended(counter: Counter) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from cti.db import leader as leading
 from cti.db.engine import Database
 from cti.db.leader import NOT_LEADER, Leader
-from cti.errors import StoreUnavailable
+from cti.errors import CommitUnknown, StoreUnavailable
 
 SHARED = pytest.mark.parametrize(
     "db_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
@@ -75,6 +75,22 @@ async def test_who_was_held_up_for_too_long_stores_nothing_and_is_told(
     await asyncio.wait_for(first.hold(lambda: lost.append(True)), 5)
 
     assert ([True], NOT_LEADER, "") == (lost, await writes(two[0]), await writes(two[1]))
+
+
+@SHARED
+async def test_a_transaction_of_who_was_held_up_keeps_nobody_waiting(
+    two: list[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leading, "LEASE", timedelta(milliseconds=300))
+    first, second = map(Leader, two)
+    await first.become(asyncio.Event())
+
+    async def held_up() -> None:
+        async with two[0].write():  # it has asked, and keeps the row
+            assert await asyncio.wait_for(second.become(asyncio.Event()), 5)
+
+    with pytest.raises(CommitUnknown):
+        await held_up()
 
 
 @SHARED

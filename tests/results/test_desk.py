@@ -5,13 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from cti.db.audit import audit
 from cti.db.engine import Database
 from cti.errors import Refused
 from cti.results.record import OpinionState, WorkItem, WorkKind
 from cti.results.store import Wanted
 from cti.visits.record import Kind, Outcome, State, Visit
-from tests.kit.visited import WHOLE, Visited, visited
+from tests.kit.visited import CHEN, OU, WHOLE, Visited, visited
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
 from tests.visits.conftest import db as db  # one database of each kind
 from tests.visits.conftest import debts as debts
@@ -240,6 +242,70 @@ async def test_work_is_ticked_off_once_and_may_be_taken_back(it: Visited) -> Non
     await it.result_desk.untick(MAY, item.id, "Wrong one.", "127.0.0.1")
 
     assert [item.id] == [one.id for one in await work(it)]
+
+
+async def left(it: Visited, **more: object) -> WorkItem:
+    """Work that a visit left, which is nobody's."""
+    visit = await it.talks(await it.debts.owe(**more))
+    await it.says(visit, outcome="wrong_number")
+    (item,) = await work(it)
+    return item
+
+
+async def test_an_agent_takes_what_is_nobodys_and_lets_it_go_again(it: Visited) -> None:
+    item = await left(it)
+
+    await it.result_desk.assign(MAY, item.id, MAY, "127.0.0.1")
+
+    assert [MAY.id] == [one.owner for one in await work(it)]
+    with pytest.raises(Refused) as refused:
+        await it.result_desk.assign(BO, item.id, BO, "")
+    assert ("work_not_yours", MAY.id) == (refused.value.code, refused.value.facts["by"])
+
+    await it.result_desk.assign(MAY, item.id, None, "127.0.0.1")
+
+    assert [None] == [one.owner for one in await work(it)]
+    nobodys, mays = '{"owner": null}', f'{{"owner": "{MAY.id}"}}'
+    async with it.debts.db.read() as conn:
+        told = select(audit.c.who, audit.c.before, audit.c.after, audit.c.address)
+        rows = (await conn.execute(told.where(audit.c.what == "work_assigned"))).all()
+    assert [
+        (MAY.id, nobodys, mays, "127.0.0.1"),
+        (MAY.id, mays, nobodys, "127.0.0.1"),
+    ] == [tuple(row) for row in rows]
+
+
+async def test_only_a_supervisor_gives_work_to_others_who_make_visits(it: Visited) -> None:
+    item = await left(it, department="rooms")
+    for who, to, code in [
+        (MAY, BO, "work_not_given"),
+        (LIN, OU, "visit_nobody"),
+        (LIN, CHEN, "visit_nobody"),
+    ]:
+        with pytest.raises(Refused) as refused:
+            await it.result_desk.assign(who, item.id, to, "")
+        assert code == refused.value.code, to.name
+
+    await it.result_desk.assign(LIN, item.id, BO, "")
+    await it.result_desk.assign(LIN, item.id, MAY, "")
+
+    assert [MAY.id] == [one.owner for one in await work(it)]
+    await it.result_desk.tick(MAY, item.id, "", "")
+    with pytest.raises(Refused, match="done already"):
+        await it.result_desk.assign(LIN, item.id, BO, "")
+
+
+async def test_work_is_found_by_whose_it_is(it: Visited) -> None:
+    item = await left(it, department="rooms")
+
+    async def seen(**wanted: Any) -> int:
+        return len((await it.result_desk.work(Wanted(**wanted)))[0])
+
+    assert (1, 0) == (await seen(owner="nobody"), await seen(owner=MAY.id))
+    assert 1 == await seen(owner=MAY.id, unowned=True, department="rooms")
+    assert 0 == await seen(owner=MAY.id, unowned=True, department="sales")
+    await it.result_desk.assign(LIN, item.id, MAY, "")
+    assert (0, 1) == (await seen(owner="nobody"), await seen(owner=MAY.id))
 
 
 async def test_a_slip_is_signed_by_somebody_else_when_its_items_are_answered(it: Visited) -> None:

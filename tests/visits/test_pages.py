@@ -61,6 +61,18 @@ async def test_an_agent_sees_whom_to_visit_until_when_and_how_much_is_done(house
     assert "張家" in free
 
 
+@pytest.mark.parametrize(("locale", "tier"), [("en", "gold card"), ("zh-Hant", "金卡")])
+async def test_a_tier_is_said_in_the_language_of_the_page(
+    house: Screens, locale: str, tier: str
+) -> None:
+    await owed(house)
+
+    assert (
+        f'<span class="mark"><bdi>{tier}</bdi></span>'
+        in (await house.sees(MAY, "/visits", locale))[1]
+    )
+
+
 async def test_nothing_to_do_is_said(house: Screens) -> None:
     for who, path, said in [
         (MAY, "/visits", "Nothing is waiting for you."),
@@ -325,6 +337,28 @@ async def test_every_page_speaks_each_language_and_escapes_what_others_wrote(
         assert f'<html lang="{locale}">' in text
         assert "<img src=x" not in text
         assert not re.search(r"visits?[._][a-z]", re.sub(r"<[^>]+>", "", text)), path
+
+
+async def test_who_has_which_work_is_seen_and_changed(house: Screens) -> None:
+    visit = await owed(house)
+    await house.it.talks(visit)
+    await house.it.says(visit, outcome="wrong_number")
+    (item,) = await house.it.results.work_of(visit.id)
+    path = f"/visits/work/{item.id}"
+    assert "nobody yet" in (await house.sees(MAY, "/visits/work"))[1]
+
+    assert "It is yours now." in (await house.sends(MAY, path, do="take"))[1]
+    assert (
+        "Only a supervisor gives work" in (await house.sends(MAY, path, do="assign", to=BO.id))[1]
+    )
+    assert "Choose somebody" in (await house.sends(LIN, path, do="assign", to="p-none"))[1]
+    assert "Assigned." in (await house.sends(LIN, path, do="assign", to=BO.id))[1]
+    assert "This is for" in (await house.sends(MAY, path, do="take"))[1]
+
+    assert item.id in (await house.sees(LIN, f"/visits/work?owner={BO.id}"))[1]
+    assert item.id not in (await house.sees(LIN, "/visits/work?owner=nobody"))[1]
+    assert item.id not in (await house.sees(MAY, "/visits/work"))[1]
+    assert "It is nobody" in (await house.sends(BO, path, do="let_go"))[1]
 
 
 async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) -> None:

@@ -180,10 +180,15 @@ class Round:
         return all(one and (one.is_over or one.state == State.NEEDS_DECISION) for one in now)
 
     async def all_settled(self, within: float = 120) -> None:
-        """Wait until no attempt is open."""
+        """Wait until no attempt is open, and none is asked for."""
         async with asyncio.timeout(within):
-            while await self.store.open_tries():  # noqa: ASYNC110  a row tells nobody
+            while await self.store.open_tries() or await self._asked():  # noqa: ASYNC110  a row tells nobody
                 await asyncio.sleep(0.1)
+
+    async def _asked(self) -> bool:
+        """Tell whether somebody waits for his call to begin."""
+        held = [await self.store.held(one.id) for one in self.house.staff.values()]
+        return any(visit.state == State.CLAIMED for visits in held for visit in visits)
 
     async def frees(self, phone: str) -> bool:
         """Let somebody finish what he was about, if the attempt at it is over; tell whether."""
