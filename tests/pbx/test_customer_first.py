@@ -9,12 +9,24 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cti.calls.store import CallStore
 from cti.dials.rules import AttemptState
 from cti.dials.store import DialStore
 from cti.visits.record import OPEN, Outcome, State, Try
+from tests.kit.house import opened
 from tests.pbx.lab import Lab, Pair
+from tests.pbx.lab.talks import folder
 from tests.pbx.lab.truth import CHANNEL, LINKEDID, TYPE
-from tests.pbx.lab.visits import CLOCK, MANNERS, TAKES, Chaos, Round, judge, visiting
+from tests.pbx.lab.visits import (
+    CLOCK,
+    MANNERS,
+    TAKES,
+    Chaos,
+    Round,
+    judge,
+    rules,
+    visiting,
+)
 
 pytestmark = [pytest.mark.lab, pytest.mark.asyncio(loop_scope="module")]
 
@@ -22,6 +34,7 @@ KILLS = 8
 FIRST = {"mode": '"customer_first"'}
 NO_CAP = "{ cap = 1 }"
 SILENT = "ring,60"
+SECOND_OF_SOUND = 16_000
 HISTORY = 40
 """So many customers have answered before: one abandoned call is 2.4 %, two are 4.8 %."""
 
@@ -172,3 +185,26 @@ async def test_killed_while_customers_are_rung_first_nobody_is_dialled_twice(
     said = await judge(played, played.lab.cel())
     assert ([], 0, 0, 0) == (said.faults, said.double, said.lost, said.stuck)
     assert said.attempts >= KILLS
+
+
+async def test_where_calls_must_be_recorded_both_sides_of_the_talk_are(
+    pair: Pair, tmp_path: Path
+) -> None:
+    path = rules(tmp_path, **FIRST, abandoned=NO_CAP)
+    path.write_text(path.read_text().replace("required = false", "required = true"))
+    async with Lab(pair) as lab, opened(pair, tmp_path, rules=path) as house:
+        await house.daemon.start()
+        await house.daemon.says("pbx_resynced")
+        await lab.behave("6001", TAKES)
+
+        made = await tried(Round(lab, house), "answer,0.3,3")
+
+        await lab.records_quiet()
+        assert made.call is not None
+        known = await CallStore(house.db).whole(made.call)
+    assert (Outcome.DONE, False) == (made.outcome, made.abandoned)
+    assert known is not None
+    (mixed,) = known.row["recordings"]
+    whole = folder(pair) / Path(mixed).name
+    both = [whole, *(whole.with_stem(f"{whole.stem}-{side}") for side in ("rx", "tx"))]
+    assert all(one.stat().st_size > SECOND_OF_SOUND for one in both)
