@@ -494,11 +494,12 @@ class DutyStore:
     async def call_in(self, by: By, person: str, shift: str) -> None:
         """Put somebody on duty now, outside the plan, until the end of a shift of today.
 
+        After midnight that is the night shift of yesterday, until it is over.
+
         Raises `Refused`: duty_bad_input, duty_past, duty_overlap.
         """
         async with self._deed(by) as deed:
-            today = deed.at.astimezone(self._house().zone).date()
-            one = self._planned(self._worker(person), today, shift, deed.at)
+            one = self._of_now(self._worker(person), shift, deed.at)
             one = replace(
                 one,
                 source="extra",
@@ -1035,6 +1036,16 @@ class DutyStore:
         if found is None or not found.may(Right.OWN_WORK):
             raise Refused("duty_bad_input", "nobody with this name works on shifts")
         return found
+
+    def _of_now(self, who: Person, shift: str, at: datetime) -> Assignment:
+        """Make a draft of a shift of yesterday that still runs, or else of today's."""
+        today = at.astimezone(self._house().zone).date()
+        try:
+            return self._planned(who, today - timedelta(days=1), shift, at)
+        except Refused as fault:
+            if fault.code != "duty_past":
+                raise
+        return self._planned(who, today, shift, at)
 
     def _planned(self, who: Person, day: date, shift: str, at: datetime) -> Assignment:
         """Make a draft. Raises `Refused` (duty_bad_input, duty_past)."""

@@ -19,7 +19,7 @@ from cti.house import ShiftType
 from cti.people.rules import Directory, Person
 from cti.presence.states import AgentState
 from tests.duty.conftest import MONDAY, DutyRoom, by, on_monday
-from tests.kit.roster import BO, CHEN, HOUSE, LIN, MAY, QINGMING, TAN
+from tests.kit.roster import BO, CHEN, HOUSE, LIN, MAY, QINGMING, TAN, local
 
 TUESDAY = MONDAY + timedelta(days=1)
 NEXT_WEEK = MONDAY + timedelta(days=7)
@@ -207,6 +207,19 @@ async def test_extra_duty_counts_from_now_to_the_end_of_the_shift(room: DutyRoom
     assert [("extra",), 1] == [found.agents[1].why, found.published]
     assert "duty_overlap" == await code_of(room.store.call_in(by(LIN), MAY.id, "late"))
     assert "duty_past" == await code_of(late_call(room))
+
+
+async def test_extra_duty_after_midnight_is_in_the_night_shift_that_runs(room: DutyRoom) -> None:
+    night = replace(room.house.shifts.types["late"], start=time(23), end=time(7))
+    types = {**room.house.shifts.types, "late": night}
+    room.house = replace(room.house, shifts=replace(room.house.shifts, types=types))
+    room.at("01:16", TUESDAY)
+
+    await room.store.call_in(by(LIN), BO.id, "late")
+
+    (one,) = (await room.store.duty_at(room.clock.at)).agents
+    found = await room.shift(BO)
+    assert (BO.id, MONDAY, local("07:00", TUESDAY)) == (one.person, found.day, found.ends)
 
 
 async def late_call(room: DutyRoom) -> None:
