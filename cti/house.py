@@ -296,6 +296,12 @@ class CallTimes:
     holiday_mode: str = "afternoon_only"  # afternoon_only | closed | normal
 
 
+LEAST_RING: Final = timedelta(seconds=15)
+"""An outgoing call rings at least so long before it is given up ..."""
+LEAST_RINGS: Final = 4
+"""... and so often (requirement 21.2)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialingRules:
     """Section `[dialing]`: every outgoing call of the house, whatever its purpose."""

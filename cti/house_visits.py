@@ -102,6 +102,22 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonRules:
+    """Customer first: when nobody is there for a customer who picked up: `abandoned`.
+
+    Requirement 21.2 and the norms of 21.6: 47 CFR 64.1200 and Ofcom's rules of 2010.
+    """
+
+    within: timedelta = timedelta(seconds=2)
+    """So soon an agent is there for him, or he is let go."""
+    cap: Decimal = Decimal("0.03")
+    """Of those who answered, within `window`."""
+    window: timedelta = timedelta(days=30)
+    rest: timedelta = timedelta(hours=72)
+    """So long he is not called again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
     """Effective visits that each agent owes: `quota` (CB-22, CB-23)."""
 
@@ -178,7 +194,8 @@ class VisitRules:
     fallback_channels: tuple[str, ...] = ("sms", "email")
     mode: str = "preview"
     progressive_after: timedelta = timedelta(seconds=20)
-    """Progressive: so long the brief is shown before the phone is dialled."""
+    """Unless in preview: so long the brief is shown before the phone is dialled."""
+    abandoned: AbandonRules = AbandonRules()
     min_talk: timedelta = timedelta(seconds=20)
     required: tuple[str, ...] = ("satisfaction", "opinion", "result")
     max_questions: int = 5

@@ -162,6 +162,8 @@ class DialledCall:
     picked_at: datetime | None
     said: tuple[SaidRecord, ...] = ()
     approximate: bool = False
+    joined_at: datetime | None = None
+    """When he was first in one bridge with a person."""
 
 
 @value

@@ -733,9 +733,10 @@ class CallStore:
 
     async def dialled(self, channels: Collection[str]) -> dict[str, DialledCall]:
         """Give what became of channels that we dialled, by channel id, of calls that are over."""
+        joined = select(func.min(talks.c.began_at)).where(talks.c.call == calls.c.id)
         async with self._db.read() as conn:
             found = await conn.execute(
-                select(legs.c.uniqueid, calls)
+                select(legs.c.uniqueid, calls, joined.scalar_subquery().label("joined_at"))
                 .join(calls, calls.c.id == legs.c.call)
                 .where(legs.c.uniqueid.in_(sorted(channels)), calls.c.over.is_(True))
             )
@@ -748,6 +749,7 @@ class CallStore:
                     picked_at=row.far_picked_at,
                     said=_words(row.said),
                     approximate=row.approximate,
+                    joined_at=row.joined_at,
                 )
                 for row in found
             }

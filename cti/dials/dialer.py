@@ -203,7 +203,7 @@ class Dialer:
 
     async def _settle(self, attempt: Attempt, call: DialledCall | None) -> None:
         if call is not None:
-            state, cause = result(attempt, call)
+            state, cause = result(attempt, call, self._house().visits.abandoned.within)
             await self._end(attempt, state, cause, call.call)
             return
         exchange = self._exchanges.get(attempt.pbx)

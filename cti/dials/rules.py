@@ -1,7 +1,8 @@
 """May this number be dialled now, and what became of it? Every outgoing call of the house. Pure.
 
     planned ──▶ committed_to_send ──▶ sent ──▶ dialling ──▶ answered | no_answer | busy | rejected
-                        │               │          │         | failed | agent_no_show | unknown
+                        │               │          │         | failed | agent_no_show | abandoned
+                        │               │          │         | unknown
                         '───────────────┴──────────┴──▶ any of these ends
 
 An attempt is committed before anything is written to the PBX, its id is the channel's id, and
@@ -20,7 +21,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from cti.calls.record import DialledCall, OfferOutcome
-from cti.house import DialingRules
+from cti.house import LEAST_RING, LEAST_RINGS, DialingRules
 from cti.value import value
 
 LINE_TEST: Final = "line_test"
@@ -49,6 +50,8 @@ class AttemptState(StrEnum):
     REJECTED = "rejected"
     FAILED = "failed"
     AGENT_NO_SHOW = "agent_no_show"
+    ABANDONED = "abandoned"
+    """Customer first: he picked up, and no agent was there for him."""
     UNKNOWN = "unknown"
 
 
@@ -60,6 +63,7 @@ ENDS: Final = frozenset(
         AttemptState.REJECTED,
         AttemptState.FAILED,
         AttemptState.AGENT_NO_SHOW,
+        AttemptState.ABANDONED,
         AttemptState.UNKNOWN,
     }
 )
@@ -89,6 +93,8 @@ class Cause(StrEnum):
     """The PBX cannot be asked whether it was dialled."""
     NOT_SEEN = "not_seen"
     """It was dialled, and its call was not seen."""
+    LATE = "late"
+    """Customer first: an agent was there for him, later than the house allows."""
 
 
 NEVER_DIALLED: Final = frozenset(
@@ -291,6 +297,30 @@ def agent_first(device: str, number: str, *, recorded: bool = False) -> Route:
     return Route(channel=device, context=context, exten=number, customer_first=False)
 
 
+def customer_first(number: str, *, recorded: bool = False) -> Route:
+    """Let the guard dial the number, then ring an agent's phone (`for_agent` says whose)."""
+    context = "cti-recorded" if recorded else "cti-dial"
+    return Route(
+        channel=f"Local/{number}@{context}/n",
+        context="cti-connect",
+        exten=number,
+        customer_first=True,
+    )
+
+
+def for_agent(device: str, within: timedelta) -> Mapping[str, str]:
+    """Name the phone that rings when the customer has picked up, and for how long at most."""
+    return {"CTI_AGENT": device, "CTI_WITHIN": str(max(1, int(within.total_seconds())))}
+
+
+def long_enough(ring: timedelta, cycle: timedelta) -> timedelta:
+    """Give how long a customer is rung who is rung first: no shorter than he is owed.
+
+    At least 15 s and 4 rings of his country (47 CFR 64.1200; requirement 21.2).
+    """
+    return max(ring, LEAST_RING, LEAST_RINGS * cycle)
+
+
 _STATES: Final[Mapping[OfferOutcome, AttemptState]] = {
     OfferOutcome.ANSWERED: AttemptState.ANSWERED,
     OfferOutcome.BUSY: AttemptState.BUSY,
@@ -300,15 +330,39 @@ _STATES: Final[Mapping[OfferOutcome, AttemptState]] = {
 }
 
 
-def result(attempt: Attempt, call: DialledCall) -> tuple[AttemptState, str]:
-    """Say what became of an attempt whose call is over, and why where that says more."""
+def result(
+    attempt: Attempt, call: DialledCall, within: timedelta = timedelta.max
+) -> tuple[AttemptState, str]:
+    """Say what became of an attempt whose call is over, and why where that says more.
+
+    `within`: so soon an agent must be there for a customer who was rung first.
+    """
     if call.picked_at is not None:
+        if attempt.customer_first and attempt.agent:
+            return _connected(call, call.picked_at, within)
         return AttemptState.ANSWERED, ""
     if call.outcome is None:
         return _never_asked(attempt, call)
     state = _STATES.get(call.outcome, AttemptState.NO_ANSWER)
     cause = {AttemptState.FAILED: Cause.NO_TRUNK, AttemptState.UNKNOWN: Cause.NOT_SEEN}.get(state)
     return state, cause or ""
+
+
+def _connected(
+    call: DialledCall, picked_at: datetime, within: timedelta
+) -> tuple[AttemptState, str]:
+    """Tell whether an agent was there for a customer who picked up.
+
+    Who hung up before anybody was there met nobody as well.
+    """
+    if any((one.topic, one.word) == ("dial", "abandoned") for one in call.said):
+        return AttemptState.ABANDONED, ""
+    if call.joined_at is not None:
+        late = call.joined_at - picked_at > within
+        return AttemptState.ANSWERED, Cause.LATE if late else ""
+    if call.approximate:
+        return AttemptState.UNKNOWN, Cause.NOT_SEEN
+    return AttemptState.ABANDONED, ""
 
 
 def _never_asked(attempt: Attempt, call: DialledCall) -> tuple[AttemptState, str]:

@@ -7,15 +7,13 @@ from itertools import pairwise
 from typing import Final
 
 from cti.calendar import Span
-from cti.house import WEEKDAYS, Amounts, Caution, House
+from cti.house import LEAST_RINGS, WEEKDAYS, Amounts, Caution, House
 from cti.house_file.keys import DAY, label, length, minute
 
 FORBIDDEN: Final = ("CN-GD", "TW", "HK")
 """Where a rule that fines people is unlawful, or wages may hardly be touched (requirement 21.5)."""
 DOUBTED: Final = "CN"
 """Where lawyers doubt that an employer may fine at all."""
-LEAST_RINGS: Final = 4
-"""An outgoing call rings at least so often before it is given up."""
 NOON: Final = 12 * 60
 NOTICE: Final = timedelta(days=45)
 """So long before a year begins its make-up days should have been announced."""
@@ -43,9 +41,10 @@ def cautions(house: House, today: date) -> tuple[Caution, ...]:
 
 
 def _mode(house: House) -> Iterator[Caution]:
-    """Warn that nobody is dialled before his agent: that needs a watch over abandoned calls."""
+    """Warn that customers may pick up and meet nobody: the house must mean it."""
     if house.visits.mode == "customer_first":
-        yield Caution(key="visits.mode", code="mode_preview")
+        seconds = f"{house.visits.abandoned.within.total_seconds():g}"
+        yield Caution(key="visits.mode", code="mode_customer_first", facts={"seconds": seconds})
 
 
 def _waits(house: House, today: date) -> Iterator[Caution]:

@@ -15,6 +15,7 @@ from cti.house_visits import (
     MODES,
     PURPOSES,
     RULES,
+    AbandonRules,
     Node,
     Quota,
     Reminder,
@@ -73,6 +74,7 @@ def visits(keys: Keys) -> VisitRules:
         fallback_channels=keys.some_of("fallback_channels", plain.fallback_channels, CHANNELS),
         mode=keys.one_of("mode", plain.mode, MODES),
         progressive_after=keys.duration("progressive_after", plain.progressive_after, "0s", "10m"),
+        abandoned=_abandoned(keys.inner("abandoned", '{ within = "2s", cap = 0.03 }')),
         min_talk=keys.duration("min_talk", plain.min_talk, "0s", "1h"),
         required=keys.texts("required", plain.required, _is_name, "id"),
         max_questions=keys.whole("max_questions", plain.max_questions, 1, 100),
@@ -201,6 +203,18 @@ def _retry(keys: Keys) -> Retry:
     )
     for inner in (busy, failed, silent, refused, keys):
         inner.refuse_unknown()
+    return found
+
+
+def _abandoned(keys: Keys) -> AbandonRules:
+    plain = AbandonRules()
+    found = AbandonRules(
+        within=keys.duration("within", plain.within, "1s", "10s"),
+        cap=keys.share("cap", plain.cap),
+        window=keys.duration("window", plain.window, "1d", "366d"),
+        rest=keys.duration("rest", plain.rest, "1h", "7d"),
+    )
+    keys.refuse_unknown()
     return found
 
 

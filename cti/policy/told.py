@@ -345,6 +345,7 @@ class _Teller:
         }
         lines = [
             self.say(modes[rules.mode], time=self._lasts(rules.progressive_after)),
+            *self._abandoned(),
             self.say("policy.tries.dayparts", parts=parts),
             self.say("policy.tries.caps", **caps),
             self.say(
@@ -362,6 +363,15 @@ class _Teller:
             lines.append(self.say("policy.tries.same_day", at=f"{rules.end_of_day:%H:%M}"))
         lines += self._later_tries()
         return self._part("visit_tries", lines)
+
+    def _abandoned(self) -> Iterator[str]:
+        """What is done about customers who pick up and meet nobody: only where that can be."""
+        rules = self.house.visits.abandoned
+        if self.house.visits.mode != "customer_first":
+            return
+        spans = {"within": rules.within, "rest": rules.rest, "window": rules.window}
+        lasts = {name: self._lasts(span) for name, span in spans.items()}
+        yield self.say("policy.tries.abandoned", percent=_percent(rules.cap), **lasts)
 
     def _later_tries(self) -> Iterator[str]:
         rules, retry = self.house.visits, self.house.visits.retry

@@ -36,7 +36,7 @@ class Refusal:
 
     None: time alone does not change it. Codes: `over`, `do_not_call`, `no_consent`, `not_yet`,
     `rest`, `no_call_times`, `being_called`, `max_attempts`, `customer_day`, `marketing_week`,
-    `gap`, `line_failures`, `avoid_agent`, `avoid_daypart`.
+    `gap`, `abandoned`, `line_failures`, `avoid_agent`, `avoid_daypart`.
     """
 
     code: str
@@ -226,6 +226,9 @@ class Asked:
 
     def _caps(self, at: datetime) -> Refusal | None:
         rules, day = self.house.visits, times.day_of(self.hours, at)
+        rested = self._rested()
+        if rested is not None and at < rested:
+            return Refusal(code="abandoned", until=rested)
         if self._on(day) >= rules.per_customer_day:
             return Refusal(code="customer_day", until=self._tomorrow(at))
         if self._marketing(day) >= rules.marketing_per_week:
@@ -273,6 +276,12 @@ class Asked:
         """Give when he has been left in peace for long enough."""
         gap = self.house.visits.min_gap
         ends = [_ended(one) + gap for one in self.tries if one.outcome not in NO_GAP_AFTER]
+        return max(ends, default=None)
+
+    def _rested(self) -> datetime | None:
+        """Give when he may be called again who picked up and met nobody."""
+        rest = self.house.visits.abandoned.rest
+        ends = [_ended(one) + rest for one in self.tries if one.outcome is Outcome.ABANDONED]
         return max(ends, default=None)
 
     def _must_not(self) -> bool:

@@ -27,6 +27,8 @@ from cti.visits.times import Piece
 
 SOON: Final = frozenset({Outcome.BUSY, Outcome.FAILED, Outcome.AGENT_NO_SHOW, Outcome.NOT_DIALLED})
 """After these a time that the customer named still stands."""
+RELEASED: Final = frozenset({Outcome.AGENT_NO_SHOW, Outcome.ABANDONED, Outcome.SOLUTION_REFUSED})
+"""After these whoever is there may take it."""
 APPOINTMENT_AHEAD: Final = timedelta(days=366)
 """No customer names a time further away."""
 
@@ -149,7 +151,7 @@ def _step(asked: Asked, outcome: Outcome) -> Step:
         avoid_daypart=visit.avoid_daypart,
         explanations=sum(one.outcome is Outcome.SOLUTION_REFUSED for one in asked.own),
         counts=outcome not in FREE_OF_CAPS,
-        release=outcome in (Outcome.AGENT_NO_SHOW, Outcome.SOLUTION_REFUSED),
+        release=outcome in RELEASED,
     )
     if outcome is not Outcome.SOLUTION_REFUSED or last is None:
         return step
@@ -196,6 +198,7 @@ def _wait(outcome: Outcome, house: House) -> timedelta:
         Outcome.BUSY: retry.busy_after,
         Outcome.FAILED: retry.failed_after,
         Outcome.SOLUTION_REFUSED: retry.refused_min_gap,
+        Outcome.ABANDONED: house.visits.abandoned.rest,
     }
     return waits.get(outcome, timedelta())
 
@@ -273,6 +276,7 @@ _CAUSES: Final[Mapping[Outcome, str]] = {
     Outcome.FAILED: "line",
     Outcome.NOT_DIALLED: "line",
     Outcome.AGENT_NO_SHOW: "no_agent",
+    Outcome.ABANDONED: "no_agent",
     Outcome.SOLUTION_REFUSED: "solution_refused",
 }
 

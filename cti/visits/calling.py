@@ -8,7 +8,7 @@ crash between any two steps changes nothing: `look` finds each attempt that is n
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
@@ -20,16 +20,18 @@ from cti.db.engine import Database
 from cti.db.schema import Connection
 from cti.dials import rules as dials
 from cti.dials.dialer import Still, attempt_name
-from cti.dials.rules import NEVER_DIALLED, Attempt, AttemptState, Wanted
+from cti.dials.rules import NEVER_DIALLED, Attempt, AttemptState, Cause, Wanted
 from cti.duty.rules import DutySet
 from cti.errors import CommitUnknown, CtiError, PbxUnavailable, Refused, StoreUnavailable
 from cti.house import House
 from cti.people.rules import Device, Directory, Person, Right
 from cti.visits import attempts as rules
+from cti.visits.abandoned import Abandons, is_stopped, may_ring_first
 from cti.visits.attempts import Allowed, Step
 from cti.visits.owed import wishes_of
 from cti.visits.record import (
     BY_AGENT,
+    CALLED_US,
     FREE_OF_CAPS,
     OPEN,
     WARNINGS,
@@ -70,6 +72,7 @@ ENDS: Final[Mapping[AttemptState, Outcome]] = {
     AttemptState.REJECTED: Outcome.REJECTED,
     AttemptState.FAILED: Outcome.FAILED,
     AttemptState.AGENT_NO_SHOW: Outcome.AGENT_NO_SHOW,
+    AttemptState.ABANDONED: Outcome.ABANDONED,
     AttemptState.UNKNOWN: Outcome.UNKNOWN,
 }
 """What the PBX tells; what was answered, the agent tells."""
@@ -167,6 +170,8 @@ class VisitCalls:
         self._duty, self._plant, self._live, self._todo = duty, plant, live, todo
         self._house, self._people, self._clock = house, people, clock
         self._sending: set[str] = set()
+        self._stopped = False
+        """Whether nobody was rung first when we looked last: the cap was reached."""
 
     async def run(self) -> None:
         """Settle attempts and let time pass, for ever."""
@@ -214,6 +219,7 @@ class VisitCalls:
     async def dial(self, person: Person, visit: str, epoch: int) -> Try:
         """Ring the agent's phone, then the customer's; give the attempt.
 
+        Customer first it is the other way round, unless the cap of abandoned calls is reached.
         Raises `Refused`: no_visit, visit_not_held, visit_off_duty, visit_phone (his phone
         cannot ring now), visit_no_number, visit_no_trunk, visit_customer_busy, and what
         `attempts.may_dial` and `Dialer.dial` refuse; or `PbxUnavailable`. Then nobody was
@@ -247,7 +253,7 @@ class VisitCalls:
             agent=person.id,
             purpose=taken.purpose,
             daypart=daypart(hours, now),
-            allowed="customer_called",
+            allowed=CALLED_US,
             began_at=now,
             ended_at=now,
             outcome=None,
@@ -312,15 +318,30 @@ class VisitCalls:
             if now - made.began_at >= STALE:
                 await self._end(made, Outcome.NOT_DIALLED, now)
         elif attempt.over:
-            await self._end(made, outcome_of(attempt), attempt.ended_at or now, attempt.call)
+            await self._end(
+                made,
+                outcome_of(attempt),
+                attempt.ended_at or now,
+                attempt.call,
+                abandoned=is_abandoned(attempt),
+            )
 
     async def _end(
-        self, made: Try, outcome: Outcome | None, at: datetime, call: str | None = None
+        self,
+        made: Try,
+        outcome: Outcome | None,
+        at: datetime,
+        call: str | None = None,
+        *,
+        abandoned: bool = False,
     ) -> None:
         visit = await self.store.get(made.visit)
         now = self._clock.now()
         async with self._db.write() as conn:
-            if not await self.store.end_try(conn, made, outcome, at, call=call) or visit is None:
+            ended = await self.store.end_try(
+                conn, made, outcome, at, call=call, abandoned=abandoned
+            )
+            if not ended or visit is None:
                 return
             if outcome is None:
                 held = {"state": State.WRAP_UP.value}
@@ -331,6 +352,8 @@ class VisitCalls:
                 )
                 await self._follow(conn, visit, outcome, now, over)
         log.info("visit_tried", visit=made.visit, attempt=made.id, outcome=outcome or "answered")
+        if abandoned:
+            log.warning("visit_abandoned", visit=made.visit, attempt=made.id, agent=made.agent)
 
     async def _follow(
         self,
@@ -377,9 +400,12 @@ class VisitCalls:
         try:
             if person is None:
                 raise not_held()
-            await self._dial(visit, person)
+            await self._dial(visit, person, by_itself=True)
         except (Refused, PbxUnavailable) as fault:
             log.info("visit_not_dialled", visit=visit.id, why=fault.code)
+            if fault.code == "visit_abandon_cap":
+                await self.store.will_dial(visit, None)
+                return
             until = fault.facts.get("until") if isinstance(fault, Refused) else None
             await self.store.let_go(visit, waits(visit, fault.code, until))
 
@@ -401,7 +427,7 @@ class VisitCalls:
         """Give back, until it may be made, what may not be made now."""
         _, said = await self._may(visit, person, now)
         if isinstance(said, Allowed):
-            if self._house().visits.mode == "progressive":
+            if await self._dials_itself(now):
                 await self.store.will_dial(visit, now + self._house().visits.progressive_after)
             return visit
         await self.store.let_go(visit, waits(visit, said.code, said.until))
@@ -426,7 +452,28 @@ class VisitCalls:
         main = next(iter(customer.phones), "")
         return dials.trunk_form(main, self._house().card.country)
 
-    async def _dial(self, visit: Visit, person: Person) -> Try:
+    async def _dials_itself(self, now: datetime) -> bool:
+        """Tell whether what is taken is dialled without a key, once the brief was shown."""
+        visits = self._house().visits
+        if visits.mode != "customer_first":
+            return visits.mode == "progressive"
+        found = await self.store.abandons(now - visits.abandoned.window)
+        return self._may_ring_first(found)
+
+    def _may_ring_first(self, found: Abandons) -> bool:
+        """Ask the cap; whoever runs the house hears when it stops the mode, and lets it go on."""
+        rules = self._house().visits.abandoned
+        stopped = is_stopped(found, rules)
+        if stopped != self._stopped:
+            self._stopped = stopped
+            facts = {"answered": found.answered, "abandoned": found.abandoned}
+            if stopped:
+                log.warning("customer_first_stopped", cap=str(rules.cap), **facts)
+            else:
+                log.info("customer_first_goes_on", cap=str(rules.cap), **facts)
+        return may_ring_first(found, rules)
+
+    async def _dial(self, visit: Visit, person: Person, *, by_itself: bool = False) -> Try:
         now, house = self._clock.now(), self._house()
         device = self._device(person)
         customer, said = await self._may(visit, person, now)
@@ -451,25 +498,48 @@ class VisitCalls:
             outcome=None,
             counts=True,
             call=None,
+            customer_first=house.visits.mode == "customer_first",
         )
         self._sending.add(made.id)
         try:
-            await self.store.begin(visit, made, day_of(hours, now))
+            made = await self._begin(visit, made, day_of(hours, now), by_itself=by_itself)
             await self._send(made, person, device, trunk)
         finally:
             self._sending.discard(made.id)
         return made
 
+    async def _begin(self, visit: Visit, made: Try, day: date, *, by_itself: bool) -> Try:
+        """Write an attempt down; where he may not be rung first, he is called as in preview."""
+        since = made.began_at - self._house().visits.abandoned.window
+        try:
+            await self.store.begin(visit, made, day, since=since, allowed=self._may_ring_first)
+        except Refused as fault:
+            if fault.code != "visit_abandon_cap" or by_itself:
+                raise
+            made = replace(made, customer_first=False)
+            await self.store.begin(visit, made, day)
+        return made
+
     async def _send(self, made: Try, person: Person, device: Device, trunk: str) -> None:
+        house, recorded = self._house(), _recorded(self._house())
+        if made.customer_first:
+            route = dials.customer_first(made.number, recorded=recorded)
+            ring = dials.long_enough(house.dialing.ring_for, house.ring.cycle)
+            to = dials.for_agent(device.name, house.visits.abandoned.within)
+        else:
+            route = dials.agent_first(device.name, made.number, recorded=recorded)
+            ring, to = house.dialing.ring_for, {}
         wanted = Wanted(
             purpose=PURPOSE,
             subject=f"visit:{made.visit}",
             pbx=device.pbx,
             trunk=dials.endpoint(trunk),
             number=made.number,
-            route=dials.agent_first(device.name, made.number, recorded=_recorded(self._house())),
+            route=route,
             who=person.id,
             agent=person.id,
+            ring_for=ring,
+            variables=to,
         )
 
         async def still(conn: Connection) -> bool:
@@ -540,6 +610,14 @@ def outcome_of(attempt: Attempt) -> Outcome | None:
     if attempt.cause in NEVER_DIALLED:
         return Outcome.NOT_DIALLED
     return ENDS[attempt.state]
+
+
+def is_abandoned(attempt: Attempt) -> bool:
+    """Tell whether nobody was there in time for who was rung first; who cannot be sure, says so."""
+    if attempt.state is AttemptState.ANSWERED:
+        return attempt.cause == Cause.LATE
+    doubt = attempt.customer_first and attempt.state is AttemptState.UNKNOWN
+    return doubt or attempt.state is AttemptState.ABANDONED
 
 
 def _recorded(house: House) -> bool:

@@ -6,6 +6,7 @@ Whatever a visit is dialled with is `calling`; whatever it brought is `cti.resul
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from cti.results.record import Campaign, Opinion, Record, WorkItem
 from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, month_of, week_of, zone_of
 from cti.results.store import By as ResultBy
 from cti.results.store import ResultStore, Sum
+from cti.visits.abandoned import Abandons, is_stopped
 from cti.visits.allowed import Allowed, Refusal, may_dial, nearest
 from cti.visits.attempts import APPOINTMENT_AHEAD
 from cti.visits.lists import By, Cover, Day, Deed, VisitLists, Wanted
@@ -94,6 +96,16 @@ class Calls(Protocol):
     async def dial(self, person: Person, visit: str, epoch: int) -> Try:
         """Ring the agent's phone, then the customer's."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First:
+    """How ringing customers before their agents stands: who met nobody, and whether it goes on."""
+
+    found: Abandons
+    since: datetime
+    cap: Decimal
+    stopped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +368,15 @@ class VisitDesk:
     async def coverage(self, since: str) -> Sequence[Cover]:
         """Give how the visits of each rule stand, from a period on."""
         return await self.lists.coverage((*self.house.visits.rules, "promise", "campaign"), since)
+
+    async def first(self) -> First | None:
+        """Tell how ringing customers first stands; None: the house does not want it."""
+        rules = self.house.visits.abandoned
+        if self.house.visits.mode != "customer_first":
+            return None
+        since = self.clock.now() - rules.window
+        found = await self._store.abandons(since)
+        return First(found=found, since=since, cap=rules.cap, stopped=is_stopped(found, rules))
 
     async def plan(self) -> tuple[Sequence[Load], Sequence[Day]]:
         """Give what each person has to do, and what becomes due on each of the next days."""

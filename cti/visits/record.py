@@ -83,6 +83,8 @@ class Outcome(StrEnum):
     AGENT_NO_SHOW = "agent_no_show"
     NOT_DIALLED = "not_dialled"
     """Proven: nobody's phone rang."""
+    ABANDONED = "abandoned"
+    """He was rung first, picked up, and no agent was there for him."""
     UNKNOWN = "unknown"
     """Nobody can tell whether it was dialled: a person decides."""
 
@@ -103,6 +105,10 @@ BY_AGENT: Final = frozenset(
     }
 )
 """What only the agent can tell, once somebody or something picked up."""
+PERSON: Final = (BY_AGENT - {Outcome.MACHINE}) | {Outcome.ABANDONED}
+"""Outcomes by which a person answered; who was abandoned may have been one."""
+CALLED_US: Final = "customer_called"
+"""Why an attempt was allowed that nobody dialled: the customer had called us (CB-35)."""
 ENDED_BY: Final[Mapping[Outcome, State]] = {
     Outcome.DONE: State.DONE,
     Outcome.REFUSED_CONTACT: State.REFUSED,
@@ -120,7 +126,7 @@ class Visit:
     its window; `give_up_at` is when it is no longer tried; `next_at` when the next attempt may
     be made (an appointment's own time, if there is one). `owner` is whose it is, `held_by` who
     works on it now, until `lease_until`; `epoch` counts who held it. `dial_at` is when it is
-    dialled by itself (progressive). `attempts` counts those that use the budget,
+    dialled by itself. `attempts` counts those that use the budget,
     `explanations` the refused solutions. `avoid_agent` and `avoid_daypart` are who must not try
     next, and when not. `warned` is how much of its time (50, 80 or 100 %) is known to
     be over, `look_at` when to look at that again.
@@ -181,7 +187,8 @@ class Try:
     """One attempt of a visit; its id is that of the dialling.
 
     `daypart` is that of the customer's clock when it began, as `weekday:morning`; `counts`
-    whether it uses the budget; `allowed` why it was allowed (V6).
+    whether it uses the budget; `allowed` why it was allowed (V6). `customer_first`: he was rung
+    before his agent; `abandoned`: then nobody was there for him in time, or nobody can tell.
     """
 
     id: str
@@ -197,6 +204,8 @@ class Try:
     outcome: Outcome | None
     counts: bool
     call: str | None
+    customer_first: bool = False
+    abandoned: bool = False
 
 
 @value

@@ -5,7 +5,7 @@
 own, of which a customer has one open at a time.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -43,10 +43,13 @@ from sqlalchemy.exc import IntegrityError
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, metadata, new_id
 from cti.errors import Refused
+from cti.visits.abandoned import Abandons
 from cti.visits.record import (
+    CALLED_US,
     FREE_OF_CAPS,
     HELD,
     OPEN,
+    PERSON,
     Kind,
     Outcome,
     Owed,
@@ -180,7 +183,10 @@ tries: Final = Table(
     Column("outcome", _CODE),
     Column("counts", Boolean, nullable=False),
     Column("call", _ID),
+    Column("customer_first", Boolean, nullable=False),
+    Column("abandoned", Boolean, nullable=False),
     Index("ix_visit_attempts_customer", "customer", "began_at"),
+    Index("ix_visit_attempts_ended", "ended_at"),
     Index("ix_visit_attempts_agent", "agent", "began_at"),
     Index(
         "uq_visit_attempts_live",
@@ -208,6 +214,10 @@ _OWE: Final[Mapping[str, Any]] = {
 
 
 _CLAIMED: Final = text("visits.state = 'claimed'")
+
+
+_FIRST: Final = "customer_first"
+"""Only one transaction at a time judges whether another customer may be rung first."""
 
 
 _BY_NOW: Final = bindparam("now", type_=Instant)
@@ -360,8 +370,8 @@ class VisitStore:
         async with self._db.write() as conn:
             return await _moved(conn, visit, (State.CLAIMED,), {**_free(visit), **values})
 
-    async def will_dial(self, visit: Visit, at: datetime) -> None:
-        """Let a claimed visit be dialled by itself at an instant."""
+    async def will_dial(self, visit: Visit, at: datetime | None) -> None:
+        """Let a claimed visit be dialled by itself at an instant; None: let it wait for a key."""
         async with self._db.write() as conn:
             await _moved(conn, visit, (State.CLAIMED,), {"dial_at": at})
 
@@ -398,17 +408,30 @@ class VisitStore:
 
     # -- attempts
 
-    async def begin(self, visit: Visit, made: Try, day: date) -> None:
+    async def begin(
+        self,
+        visit: Visit,
+        made: Try,
+        day: date,
+        *,
+        since: datetime | None = None,
+        allowed: Callable[[Abandons], bool] = lambda _: True,
+    ) -> None:
         """Write an attempt down before anything is dialled; the visit is then in_attempt.
 
+        Where the customer is rung first, `allowed` is asked, alone, with what was counted `since`.
         Raises `Refused`: visit_not_held (not his any more), visit_customer_busy (another
-        attempt at this customer lives).
+        attempt at this customer lives), visit_abandon_cap (he may not be rung first).
         """
         row = {name: getattr(made, name) for name in Try.__dataclass_fields__}
         row |= {"day": day, "outcome": None}
         to = {"state": State.IN_ATTEMPT.value, "dial_at": None, "lease_until": None}
         try:
             async with self._db.write() as conn:
+                if made.customer_first and since is not None:
+                    await self._db.alone(conn, _FIRST)
+                    if not allowed(await _abandons(conn, since)):
+                        raise Refused("visit_abandon_cap", "too many customers met nobody")
                 if not await _moved(conn, visit, (State.CLAIMED,), to):
                     raise not_held()
                 await conn.execute(insert(tries).values(row))
@@ -430,6 +453,7 @@ class VisitStore:
         at: datetime,
         *,
         call: str | None = None,
+        abandoned: bool = False,
     ) -> bool:
         """Write down what became of an attempt; False when that is known already.
 
@@ -437,12 +461,18 @@ class VisitStore:
         """
         known = tries.c.outcome if outcome is None else outcome.value
         values: dict[str, Any] = {"ended_at": at, "outcome": known, "call": call}
+        values["abandoned"] = abandoned
         if outcome is not None:
             values["counts"] = outcome not in FREE_OF_CAPS
         done = await conn.execute(
             update(tries).where(tries.c.id == made.id, tries.c.ended_at.is_(None)).values(values)
         )
         return bool(done.rowcount)
+
+    async def abandons(self, since: datetime) -> Abandons:
+        """Count who answered since an instant, and who of them met nobody."""
+        async with self._db.read() as conn:
+            return await _abandons(conn, since)
 
     async def says(self, conn: Connection, attempt: str, outcome: Outcome) -> None:
         """Let the agent say what became of an attempt that was picked up."""
@@ -544,6 +574,25 @@ async def _moved(
         .values(**values)
     )
     return bool(done.rowcount)
+
+
+async def _abandons(conn: Connection, since: datetime) -> Abandons:
+    """Count calls that we dialled, by whatever mode; who called us himself is not one of them."""
+    ours = tries.c.allowed != CALLED_US
+    person = tries.c.outcome.in_([one.value for one in PERSON])
+    over = await conn.execute(
+        select(
+            func.count().filter(or_(tries.c.abandoned, person)).label("answered"),
+            func.count().filter(tries.c.abandoned).label("abandoned"),
+        ).where(tries.c.ended_at >= since, ours)
+    )
+    row = over.one()
+    under_way = select(func.count()).where(tries.c.ended_at.is_(None), tries.c.customer_first)
+    return Abandons(
+        answered=row.answered,
+        abandoned=row.abandoned,
+        under_way=int(await conn.scalar(under_way) or 0),
+    )
 
 
 def _free(visit: Visit) -> dict[str, Any]:

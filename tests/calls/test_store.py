@@ -535,6 +535,7 @@ async def test_what_became_of_a_channel_that_we_dialled_is_known_when_it_is_over
     found = (await store.dialled(["cti-1", "cti-2"]))["cti-1"]
 
     assert (found.call, found.picked_at, found.outcome) == ("out", at(2), "caller_gave_up")
+    assert found.joined_at is None
     assert ["out", "heard"] == [one.word for one in found.said]
 
 

@@ -17,10 +17,13 @@ from cti.dials.rules import (
     Tally,
     Wanted,
     agent_first,
+    customer_first,
     deadline_of,
     failed_in_a_row,
+    for_agent,
     is_past,
     line_test,
+    long_enough,
     may_reach,
     refusal,
     result,
@@ -193,6 +196,54 @@ def test_the_customers_phone_says_what_became_of_it(
 
 def test_an_agent_who_did_not_pick_up_is_not_the_customers_silence() -> None:
     assert result(attempt(customer_first=False), call(None)) == (AttemptState.AGENT_NO_SHOW, "")
+
+
+SECOND = timedelta(seconds=1)
+WITHIN = 2 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "cause"),
+    [
+        (call(OfferOutcome.ANSWERED, picked_at=NOW, joined_at=NOW + WITHIN), "answered", ""),
+        (
+            call(OfferOutcome.ANSWERED, picked_at=NOW, joined_at=NOW + WITHIN * 1.01),
+            "answered",
+            Cause.LATE,
+        ),
+        (call(OfferOutcome.WITHDRAWN, "dial", "abandoned", picked_at=NOW), "abandoned", ""),
+        (
+            call(OfferOutcome.UNKNOWN, "abandoned", picked_at=NOW, approximate=True),
+            "abandoned",
+            "",
+        ),
+        (call(OfferOutcome.ANSWERED, "dial", picked_at=NOW), "abandoned", ""),
+        (call(OfferOutcome.ANSWERED, picked_at=NOW, approximate=True), "unknown", Cause.NOT_SEEN),
+        (call(OfferOutcome.BUSY, "dial"), "busy", ""),
+        (call(OfferOutcome.RANG_OUT, "dial"), "no_answer", ""),
+    ],
+)
+def test_who_was_rung_first_met_his_agent_in_time_or_late_or_nobody(
+    found: DialledCall, state: str, cause: str
+) -> None:
+    first = attempt(agent="p-may")
+
+    assert (AttemptState(state), cause) == result(first, found, WITHIN)
+
+
+def test_the_customer_is_rung_first_no_shorter_than_he_is_owed() -> None:
+    assert [15, 20, 30] == [
+        long_enough(ring * SECOND, cycle * SECOND) // SECOND
+        for ring, cycle in ((10, 3), (15, 5), (30, 5))
+    ]
+
+
+def test_the_guard_stands_before_a_customer_who_is_rung_first() -> None:
+    route = customer_first(SHANGHAI)
+
+    assert f"Local/{SHANGHAI}@cti-dial/n" == route.channel
+    assert (True, "cti-connect", SHANGHAI) == (route.customer_first, route.context, route.exten)
+    assert {"CTI_AGENT": "PJSIP/6001", "CTI_WITHIN": "1"} == for_agent("PJSIP/6001", SECOND / 2)
 
 
 def test_nothing_follows_an_end_and_everything_leads_to_one() -> None:

@@ -92,6 +92,7 @@ TABLES = {
     "visits.retry.failed",
     "visits.retry.no_answer",
     "visits.retry.solution_refused",
+    "visits.abandoned",
     "visits.quota",
 }
 """Small tables, told key by key."""

@@ -10,7 +10,16 @@ from cti import house_file, shipped
 from cti.calendar import Period
 from cti.errors import HouseError
 from cti.house import House
-from cti.house_visits import RULES, Node, Quota, Reminder, Retry, VisitRule, VisitRules
+from cti.house_visits import (
+    RULES,
+    AbandonRules,
+    Node,
+    Quota,
+    Reminder,
+    Retry,
+    VisitRule,
+    VisitRules,
+)
 from cti.results.forms import LOCALES, PLAIN
 
 CARD = '[house]\nid = "may"\ntimezone = "Asia/Shanghai"\n'
@@ -57,6 +66,7 @@ def test_everything_can_be_said() -> None:
         'retry.solution_refused = { other_agent = false, min_gap = "1d", max = 1 }\n'
         'quota = { per_week = 5, population = "members" }\nend_of_day = "17:30"\n'
         'merchant_quiet = []\nprogressive_after = "5s"\n'
+        'abandoned = { within = "3s", cap = 0.01, window = "1d", rest = "48h" }\n'
         'reminders = [{ id = "gown", event = "session", offset = "-5d", to = "shop" }]\n'
         'nodes = [{ id = "news", trigger = "operator", class = "marketing" }]\n'
     ).visits
@@ -75,6 +85,12 @@ def test_everything_can_be_said() -> None:
     assert visits.quota == Quota(per_week=5, population="members")
     assert (visits.end_of_day, visits.merchant_quiet) == (time(17, 30), ())
     assert visits.progressive_after == timedelta(seconds=5)
+    assert visits.abandoned == AbandonRules(
+        within=timedelta(seconds=3),
+        cap=Decimal("0.01"),
+        window=timedelta(days=1),
+        rest=timedelta(hours=48),
+    )
     assert visits.reminders == (Reminder(id="gown", event="session", offset=-5, to="shop"),)
     assert visits.nodes == (
         Node(id="news", trigger="operator", channels=("sms",), purpose="marketing"),
@@ -198,8 +214,11 @@ def test_time_that_belongs_to_no_part_of_the_day_is_warned_of() -> None:
     ]
 
 
+def test_ringing_customers_first_is_warned_of() -> None:
+    assert cautions('[visits]\nmode = "customer_first"\n') == ["visits.mode mode_customer_first"]
+
+
 def test_a_form_that_asks_too_much_is_warned_of() -> None:
-    assert cautions('[visits]\nmode = "customer_first"\n') == ["visits.mode mode_preview"]
     assert cautions("[visits]\nmax_questions = 2\n") == [
         "visits.rules.after_complaint.form questions",
         "visits.rules.after_service.form questions",

@@ -114,6 +114,8 @@ MANAGER, ASTERISK = "manager.conf", "asterisk.conf"
         ("extensions.conf", " same => n(dup)", " same => n", "dial.guard", "wrong"),
         ("extensions.conf", "[cti-line-test]", "[cti-test]", "dial.line_test", "unseen"),
         ("extensions.conf", "Wait(8)", "Wait(80)", "dial.line_test", "wrong"),
+        ("extensions.conf", "[cti-connect]", "[cti-join]", "dial.connect", "unseen"),
+        ("extensions.conf", "Result: abandoned", "Result: left", "dial.connect", "wrong"),
         (
             "extensions.conf",
             "[cti-record]",
@@ -153,7 +155,7 @@ def test_a_file_that_is_not_there_is_missing(etc: Path, name: str, key: str) -> 
         ("cdr_custom.conf", ["conf.cdr_custom"]),
         ("queues.conf", ["conf.ringinuse", "conf.autofill"]),
         ("features.conf", ["conf.transfer"]),
-        ("extensions.conf", ["dial.guard", "dial.line_test"]),
+        ("extensions.conf", ["dial.guard", "dial.line_test", "dial.connect"]),
     ],
 )
 def test_a_file_that_cannot_be_read_is_not_judged(etc: Path, name: str, keys: list[str]) -> None:

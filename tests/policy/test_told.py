@@ -192,6 +192,21 @@ def test_attempts_records_and_the_quota_are_told() -> None:
     )
 
 
+def test_ringing_customers_first_is_told_with_what_is_done_about_those_who_meet_nobody() -> None:
+    first = read('[visits]\nmode = "customer_first"\nabandoned = { cap = 0.025, window = "2w" }\n')
+
+    assert told(first, "visit_tries").lines[:2] == [
+        "The agent reads the brief; after 20 seconds the customer's phone rings first, then the "
+        "agent's.",
+        "A customer who picks up and meets nobody within 2 seconds is abandoned, and is not called "
+        "again for 3 days. At 2.5% of all who answered within 14 days calls are made as in "
+        "preview, until it is less again.",
+    ]
+    assert told(first, "visit_tries", "zh-Hans").lines[0] == (
+        "客服专员先看资料，20 秒后先响客户的电话，再响专员的电话。"
+    )
+
+
 def test_what_is_recorded_and_who_hears_it_is_told() -> None:
     house = read(
         '[recordings]\nretention_purposes = { voicemail = "90d" }\n'

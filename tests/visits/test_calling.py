@@ -61,7 +61,7 @@ class World:
             pbx=wanted.pbx,
             trunk=wanted.trunk,
             number=wanted.number,
-            customer_first=False,
+            customer_first=wanted.route.customer_first,
             agent=wanted.agent,
             who=wanted.who,
             state=AttemptState.SENT,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -230,6 +231,35 @@ async def test_the_board_tells_what_is_due_done_late_and_why(house: Screens) -> 
     assert "after check-out 2026-03 2 1 1 1 0 1 owner never tried 1 50.0 % / 100 %" in re.sub(
         r" +", " ", row
     )
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+async def test_the_board_and_the_agent_see_whether_customers_are_rung_first_and_who_met_nobody(
+    sqlite_db: Database, locale: str
+) -> None:
+    plain = hotel()
+    first = replace(plain.visits, mode="customer_first")
+    async with screens(visited(Debts(sqlite_db), replace(plain, visits=first))) as house:
+        visit = await owed(house)
+        await house.it.talks(visit)
+        await house.it.says(visit, **WHOLE)
+        held = await owed(house, customer=await wang(house, "張家"))
+        await house.it.calls.claim(MAY, held.id)
+
+        _, board = await house.sees(LIN, "/visits/coverage", locale)
+        _, file = await house.sees(MAY, f"/visits/{held.id}", locale)
+
+    stopped, rate = TOLD[locale]
+    assert stopped in board
+    assert rate in board
+    assert stopped in file
+
+
+TOLD = {
+    "en": ("Stopped by the cap", "Met nobody: 0 of 1 who answered since 02-01 10:00 (0.0 %)"),
+    "zh-Hant": ("已達上限而停止", "接聽的 1 通中有 0 通（0.0 %）；上限 3 %。"),
+    "zh-Hans": ("已达上限而停止", "接听的 1 通中有 0 通（0.0 %）；上限 3 %。"),
+}
 
 
 async def test_a_campaign_visits_a_selection_and_tells_what_it_came_to(house: Screens) -> None:

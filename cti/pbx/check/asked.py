@@ -345,6 +345,11 @@ def line_test(answer: Answer, shipped: Guard) -> Point:
     return line_test_lines(_told(answer), shipped)
 
 
+def connect(answer: Answer, shipped: Guard) -> Point:
+    """Judge the answer to ShowDialPlan against what joins customer and agent, as shipped."""
+    return connect_lines(_told(answer), shipped)
+
+
 def _told(answer: Answer) -> Guard:
     return [
         (
@@ -381,6 +386,15 @@ def line_test_lines(told: Guard, shipped: Guard) -> Point:
     if not told:
         return unseen(key, what, "there is no such context: lines are tested by hand alone")
     why = "a test call may ring people, or be taken for a customer's missed call"
+    return _compared(key, what, why, told, shipped)
+
+
+def connect_lines(told: Guard, shipped: Guard) -> Point:
+    """Judge the lines of cti-connect; only who calls customers first needs them."""
+    key, what = "dial.connect", "customer first [cti-connect]"
+    if not told:
+        return unseen(key, what, "there is no such context: call no customer before his agent")
+    why = "customers who are called first may meet nobody, and nobody may know"
     return _compared(key, what, why, told, shipped)
 
 

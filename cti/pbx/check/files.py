@@ -21,6 +21,7 @@ from cti.settings import PbxSettings
 LOGS: Final = "/var/log/asterisk"
 GUARD: Final = "cti-dial"
 LINE_TEST: Final = "cti-line-test"
+CONNECT: Final = "cti-connect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +197,7 @@ def points(etc: Etc, settings: PbxSettings, running: str) -> list[Point]:
         _transfer(etc),
         _guard(etc),
         _line_test(etc),
+        _connect(etc),
     ]
     return [*found, *_gaps(etc)]
 
@@ -394,6 +396,14 @@ def _line_test(etc: Etc) -> Point:
         return unseen(key, what, _unreadable(etc, "extensions.conf"))
     found = conf.dialplan(etc.conf("extensions.conf"), LINE_TEST)
     return asked.line_test_lines(found, shipped_guard(LINE_TEST))
+
+
+def _connect(etc: Etc) -> Point:
+    if etc.hidden("extensions.conf"):
+        key, what = "dial.connect", f"customer first [{CONNECT}]"
+        return unseen(key, what, _unreadable(etc, "extensions.conf"))
+    found = conf.dialplan(etc.conf("extensions.conf"), CONNECT)
+    return asked.connect_lines(found, shipped_guard(CONNECT))
 
 
 def _gaps(etc: Etc) -> list[Point]:

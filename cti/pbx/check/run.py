@@ -281,6 +281,7 @@ async def _interview(visit: Visit, desk: Link) -> None:
     visit.points.append(asked.open_files(await ask(actions.getvar(asked.OPEN_FILES))))
     visit.points.append(await _guard(visit, desk))
     visit.points.append(await _line_test(visit, desk))
+    visit.points.append(await _connect(visit, desk))
     queues = await ask(actions.queue_status())
     channels = await ask(actions.core_show_channels())
     states = await ask(actions.device_state_list())
@@ -324,6 +325,15 @@ async def _line_test(visit: Visit, desk: Link) -> Point:
     if "Did not find context" in answer.message:
         return asked.line_test_lines((), ())
     return unseen("dial.line_test", f"line test [{files.LINE_TEST}]", _refusal(answer))
+
+
+async def _connect(visit: Visit, desk: Link) -> Point:
+    answer = await visit.ask(desk, actions.show_dialplan(files.CONNECT))
+    if answer.ok and answer.complete:
+        return asked.connect(answer, files.shipped_guard(files.CONNECT))
+    if "Did not find context" in answer.message:
+        return asked.connect_lines((), ())
+    return unseen("dial.connect", f"customer first [{files.CONNECT}]", _refusal(answer))
 
 
 async def _try_guard(visit: Visit, desk: Link) -> bool:
