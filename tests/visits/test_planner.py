@@ -461,6 +461,20 @@ async def test_other_rules_look_at_reminders_again(
     assert ([("session", day)], wanted) == (plan.looked, [one.day for one in plan.reminded])
 
 
+async def test_what_is_planned_after_its_deadline_says_so_until_it_moves(plan: Plan) -> None:
+    before = VisitRule(id="before", event="session", offset=0, deadline=0, purpose="service")
+    plan.rules = VisitRules(rules={"before": before})
+    bride = await plan.customer()
+    seen = []
+    for days in (-1, 5, -1):
+        await plan.tell(bride, "session", day=DAY + timedelta(days=days))
+        await plan.planner().once()
+        one = await plan.one()
+        seen.append((one.breached, one.breach_cause))
+
+    assert [(True, "planned_late"), (False, ""), (True, "planned_late")] == seen
+
+
 async def test_a_call_before_an_event_moves_and_is_cancelled_with_it(plan: Plan) -> None:
     """CB-STUDIO-10, CB-REST-03: the call of the day before."""
     before = VisitRule(id="before", event="session", offset=-1, deadline=0, purpose="service")
