@@ -18,6 +18,7 @@ from cti.calls.record import Direction
 from cti.calls.store import CallStore, Contact
 from cti.clock import Clock
 from cti.customers.desk import CustomerDesk
+from cti.customers.events import Event
 from cti.customers.routes import CustomerRoom
 from cti.customers.rules import Customer, normal
 from cti.customers.store import CustomerStore, EventStore
@@ -499,12 +500,15 @@ class Office:
         """Start all of it."""
         return [tasks.create_task(work, name=name) for name, work in self.work().items()]
 
-    async def _remind(self, conn: Connection, some: Sequence[Reminding], now: datetime) -> int:
-        """Keep what a plan reminds of as work for people, but for days that are over."""
+    async def _remind(
+        self,
+        conn: Connection,
+        events: Sequence[Event],
+        some: Sequence[Reminding],
+        now: datetime,
+    ) -> int:
+        """Keep, move and cancel what a plan reminds of, as work for people."""
         zone = self._house().zone
-        ends = {
-            one.day: datetime.combine(one.day + timedelta(days=1), time(), zone) for one in some
-        }
         items = [
             WorkItem(
                 id=new_id(now),
@@ -516,17 +520,16 @@ class Office:
                 owner=None,
                 channel="",
                 text=f"{one.reminder} · {one.to}",
-                due_at=ends[one.day],
+                due_at=datetime.combine(one.day + timedelta(days=1), time(), zone),
                 opened_at=now,
                 done_by=None,
                 done_at=None,
                 note="",
             )
             for one in some
-            if ends[one.day] > now
         ]
-        await self.results.open_work(conn, items)
-        return len(items)
+        whose = {one.id: one.customer for one in events}
+        return await self.results.remind(conn, whose, items, now)
 
     def _people(self) -> Directory:
         return self._desk.directory

@@ -52,6 +52,8 @@ _CODE: Final = String(24)
 _NAME: Final = String(64)
 _IN_ONE: Final = 500
 _UNDONE: Final = text("done_at IS NULL")
+PROGRAM: Final = "cti"
+"""Who cancels a reminder."""
 
 records: Final = Table(
     "visit_records",
@@ -235,6 +237,30 @@ class ResultStore:
         """Keep work that is owed, in the transaction of `conn`; what is known stays as it is."""
         if items:
             await conn.execute(_OPEN_WORK[self.db.dialect], [_row(one) for one in items])
+
+    async def remind(
+        self, conn: Connection, events: Mapping[str, str], wanted: Sequence[WorkItem], now: datetime
+    ) -> int:
+        """Let the reminders of events be as they are wanted; give how many are new or changed.
+
+        `events` says whose each is, by id. What is not wanted any more is cancelled; wanted
+        again, it is open again (V15). What a person ticked off stays, whoever has the rest keeps
+        it. A reminder whose day is over is not begun.
+        """
+        known = await _reminders(conn, events, [one.origin for one in wanted])
+        fresh = [one for one in wanted if one.origin not in known and one.due_at > now]
+        await self.open_work(conn, fresh)
+        stay = [(known.pop(one.origin), one) for one in wanted if one.origin in known]
+        changes = {was.id: _moved(was, one, now) for was, one in stay}
+        changes |= {
+            one.id: {"done_by": PROGRAM, "done_at": now}
+            for one in known.values()
+            if one.done_at is None
+        }
+        for item, values in changes.items():
+            if values:
+                await conn.execute(update(work).where(work.c.id == item).values(values))
+        return len(fresh) + sum(map(bool, changes.values()))
 
     # -- reading
 
@@ -600,6 +626,37 @@ def _counted(where: Sequence[ColumnElement[bool]]) -> Select[Any]:
         .where(*where)
         .group_by(records.c.satisfaction)
     )
+
+
+async def _reminders(
+    conn: Connection, events: Mapping[str, str], origins: Sequence[str]
+) -> dict[str, WorkItem]:
+    """Give the reminders of events by origin, which ends with the event's id."""
+    found = await conn.execute(
+        select(work)
+        .where(
+            work.c.kind == WorkKind.REMINDER.value,
+            or_(work.c.customer.in_(set(events.values())), work.c.origin.in_(origins)),
+        )
+        .with_for_update()
+    )
+    some = [_work(row) for row in found]
+    return {one.origin: one for one in some if one.origin.rpartition(":")[2] in events}
+
+
+def _moved(was: WorkItem, wanted: WorkItem, now: datetime) -> dict[str, Any]:
+    """Give what changes at a reminder that is wanted otherwise; empty: nothing."""
+    cancelled = was.done_by == PROGRAM and wanted.due_at > now
+    if was.done_at is not None and not cancelled:
+        return {}
+    if (was.done_at, was.due_at, was.text) == (None, wanted.due_at, wanted.text):
+        return {}
+    return {
+        "due_at": wanted.due_at,
+        "text": wanted.text,
+        "done_by": None,
+        "done_at": None,
+    }
 
 
 def _whose(wanted: Wanted) -> ColumnElement[bool]:

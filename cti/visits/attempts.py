@@ -286,6 +286,7 @@ def breach_cause(visit: Visit) -> str:
 
     `undecided`, `appointment` (the customer named a later time), `line`, `no_agent`,
     `solution_refused`, `not_reached`; never tried: `not_tried` by its owner, or `nobody`'s.
+    What was planned too late has its cause from the plan (`record.PLANNED_LATE`).
     """
     if visit.state == State.NEEDS_DECISION:
         return "undecided"

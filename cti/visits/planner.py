@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from cti.clock import Clock
-from cti.customers.events import Event
+from cti.customers.events import KINDS, Event
 from cti.customers.rules import Customer
 from cti.customers.store import CustomerStore, EventStore
 from cti.db import audit
@@ -63,8 +63,8 @@ _AWAY: Final = (DutyState.EXCUSED, DutyState.ABSENT)
 
 Effective = Callable[[datetime, datetime], Awaitable[Sequence[tuple[str, str, datetime]]]]
 """Gives (agent, customer, when) of each effective visit of a time."""
-Remind = Callable[[Connection, Sequence[Reminding], datetime], Awaitable[int]]
-"""Keeps work for others; what has its origin already is left as it is."""
+Remind = Callable[[Connection, Sequence[Event], Sequence[Reminding], datetime], Awaitable[int]]
+"""Lets the work for others that events bring be as it is now; gives how many are new or changed."""
 
 
 class Roster(Protocol):
@@ -94,6 +94,7 @@ class Planned:
     cancelled: int = 0
     given: int = 0
     reminders: int = 0
+    """Reminders that are new, moved or cancelled."""
     late: int = 0
     """Not owed any more when they became known."""
     days: list[str] = field(default_factory=list)
@@ -102,7 +103,8 @@ class Planned:
         """Say it for people."""
         told = [
             f"visits: {self.owed} new, {self.moved} moved, {self.cancelled} cancelled, "
-            f"{self.given} given to somebody, {self.late} too late"
+            f"{self.given} given to somebody, {self.late} too late; "
+            f"{self.reminders} reminders new or changed"
         ]
         return [*told, *([f"days: {', '.join(self.days)}"] if self.days else [])]
 
@@ -245,21 +247,24 @@ class _Plan:
     async def other_rules(self) -> None:
         """Let everything be looked at again that other rules may change."""
         rules, plans = self.house.visits, self._asked.plans
-        kinds = {rule.event for rule in rules.rules.values()} - {"", "birthday"}
         async with self._asked.db.write() as conn:
             self.done.cancelled += await plans.cancel_others(conn, list(rules.rules), self.now)
             await plans.forget_days(conn, self.today, date.max)
-            for kind in sorted(kinds):
+            for kind in KINDS:
                 since = self.today - timedelta(days=self._reach(kind))
                 await self._asked.events.look_again(conn, kind, since)
         await self._cycles_again()
 
     def _reach(self, kind: str) -> int:
-        """Give how many days after its event a visit may still be made."""
+        """Give how many days after its event anything may still be owed for it."""
         rules = self.house.visits
-        some = [rule for rule in rules.rules.values() if rule.event == kind]
-        longest = max(rule.offset + (rule.deadline or rules.deadline) for rule in some)
-        return longest + rules.give_up_after.days + 1
+        visits = [
+            rule.offset + (rule.deadline or rules.deadline) + rules.give_up_after.days
+            for rule in rules.rules.values()
+            if rule.event == kind
+        ]
+        work = [one.offset for one in rules.reminders if one.event == kind]
+        return max([0, *visits, *work]) + 1
 
     async def _cycles_again(self) -> None:
         """Let visits without event be as the rules say now; their day stays."""
@@ -341,7 +346,7 @@ class _Plan:
                         await self._as_owed(conn, visit, wanted[event].get(visit.origin))
             if self._asked.remind is not None:
                 work = [one for event in page for one in owed.reminders_of(self.house, event)]
-                self.done.reminders += await self._asked.remind(conn, work, self.now)
+                self.done.reminders += await self._asked.remind(conn, page, work, self.now)
             await self._asked.events.seen(conn, page)
 
     def _in_time(self, some: Iterable[Owed]) -> list[Owed]:
@@ -572,7 +577,7 @@ class _Plan:
     async def note(self) -> None:
         """Note in the audit what the plan changed."""
         counts: dict[str, Any] = asdict(self.done)
-        if not any(counts[name] for name in ("owed", "moved", "cancelled", "given")):
+        if not any(counts[name] for name in ("owed", "moved", "cancelled", "given", "reminders")):
             return
         log.info("visits_planned", **counts)
         async with self._asked.db.write() as conn:

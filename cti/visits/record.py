@@ -251,6 +251,8 @@ class Wishes:
     """A restaurant: it has its own quiet times (21.6)."""
 
 
+PLANNED_LATE: Final = "planned_late"
+"""Cause of a breach: the deadline had passed when the visit was planned, or moved there."""
 WARNINGS: Final = (50, 80, 100)
 """Of its time, in percent: owner, then supervisor are alerted; then it is a breach (21.2.5)."""
 

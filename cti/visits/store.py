@@ -50,6 +50,7 @@ from cti.visits.record import (
     HELD,
     OPEN,
     PERSON,
+    PLANNED_LATE,
     Kind,
     Outcome,
     Owed,
@@ -657,7 +658,7 @@ def _fresh(owed: Owed, now: datetime, policy: str) -> dict[str, Any]:
         "look_at": again,
         "warned": warned,
         "breached": owed.due_at <= now,
-        "breach_cause": "",
+        "breach_cause": PLANNED_LATE if owed.due_at <= now else "",
         "fallback_sent": False,
         "outcome": None,
         "note": "",
@@ -792,8 +793,9 @@ class PlanStore:
     ) -> bool:
         """Let a visit that nobody has begun be as it is owed now; False when it is begun."""
         fresh = _fresh(owed, now, policy)
-        values = {name: fresh[name] for name in (*MOVES, "next_at", "look_at", "warned", "policy")}
-        return await self._change(conn, visit, {**values, "breached": fresh["breached"]})
+        time = ("next_at", "look_at", "warned", "breached", "breach_cause")
+        values = {name: fresh[name] for name in (*MOVES, *time, "policy")}
+        return await self._change(conn, visit, values)
 
     async def cancel(self, conn: Connection, visit: Visit, now: datetime) -> bool:
         """Cancel a visit that nobody has begun; False when it is begun."""

@@ -10,6 +10,7 @@ import pytest
 from cti.customers.rules import Customer, Entry
 from cti.db.engine import Database
 from cti.people.rules import Person
+from cti.results.record import WorkKind
 from cti.visits.record import State, Visit
 from tests.kit.visited import CHEN, OU, WHOLE, Screens, hotel, screens, visited
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
@@ -359,6 +360,28 @@ async def test_who_has_which_work_is_seen_and_changed(house: Screens) -> None:
     assert item.id not in (await house.sees(LIN, "/visits/work?owner=nobody"))[1]
     assert item.id not in (await house.sees(MAY, "/visits/work"))[1]
     assert "It is nobody" in (await house.sends(BO, path, do="let_go"))[1]
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("en", "not needed any more"), ("zh-Hant", "已不需要"), ("zh-Hans", "已不需要")],
+)
+async def test_a_reminder_that_was_cancelled_with_its_event_says_so(
+    house: Screens, locale: str, said: str
+) -> None:
+    visit = await owed(house)
+    await house.it.talks(visit)
+    await house.it.says(visit, outcome="wrong_number")
+    (item,) = await house.it.results.work_of(visit.id)
+    reminder = replace(
+        item, id="w-gown", kind=WorkKind.REMINDER, origin="reminder:gown:e1", customer="c-bride"
+    )
+    results, now = house.it.results, item.opened_at
+    async with results.db.write() as conn:
+        await results.remind(conn, {"e1": "c-bride"}, [reminder], now)
+        await results.remind(conn, {"e1": "c-bride"}, [], now)
+
+    assert said in (await house.sees(LIN, "/visits/work?done_work=1", locale))[1]
 
 
 async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) -> None:

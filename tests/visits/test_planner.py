@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from cti.calendar import Calendar, Period
 from cti.clock import SetClock
-from cti.customers.events import EventEntry
+from cti.customers.events import Event, EventEntry
 from cti.customers.rules import Birthday, Customer, Entry
 from cti.customers.store import CustomerStore, EventStore
 from cti.db.audit import audit
@@ -84,6 +84,7 @@ class Plan:
         self.calendar = Calendar()
         self.duty, self.fines = Roster(MAY.id, BO.id, LIN.id), Fines()
         self.reminded = list[Reminding]()
+        self.looked = list[tuple[str, date]]()
         self._made = 0
 
     def house(self) -> House:
@@ -103,7 +104,10 @@ class Plan:
         people = Directory([MAY, BO, LIN])
         return Planner(asked, house=self.house, people=lambda: people, clock=self.clock)
 
-    async def _remind(self, _conn: Connection, some: Sequence[Reminding], _now: datetime) -> int:
+    async def _remind(
+        self, _conn: Connection, events: Sequence[Event], some: Sequence[Reminding], _now: datetime
+    ) -> int:
+        self.looked += [(one.kind, one.day) for one in events]
         self.reminded += some
         return len(some)
 
@@ -420,6 +424,74 @@ async def test_reminders_are_handed_on(plan: Plan) -> None:
     assert [(one.to, one.day) for one in plan.reminded] == [
         ("shop_assistant", DAY + timedelta(days=4))
     ]
+
+
+async def test_a_cancelled_event_is_handed_on_without_its_reminder(plan: Plan) -> None:
+    gown = Reminder(id="gown", event="session", offset=-5, to="shop_assistant")
+    plan.rules = VisitRules(reminders=(gown,))
+    bride, day = await plan.customer(), DAY + timedelta(days=9)
+    await plan.tell(bride, "session", day=day)
+    await plan.planner().once()
+    plan.reminded.clear()
+
+    await plan.tell(bride, "session", day=day, cancelled=True)
+    await plan.planner().once()
+
+    assert ([("session", day)] * 2, []) == (plan.looked, plan.reminded)
+
+
+@pytest.mark.parametrize(
+    "reminders", [(), (Reminder(id="gown", event="session", offset=-6, to="shop"),)]
+)
+async def test_other_rules_look_at_reminders_again(
+    plan: Plan, reminders: tuple[Reminder, ...]
+) -> None:
+    gown = Reminder(id="gown", event="session", offset=-5, to="shop")
+    plan.rules = VisitRules(reminders=(gown,))
+    day = DAY + timedelta(days=9)
+    await plan.tell(await plan.customer(), "session", day=day)
+    await plan.planner().once()
+    plan.looked.clear()
+    plan.reminded.clear()
+
+    plan.rules, plan.version = VisitRules(reminders=reminders), "v2"
+    await plan.planner().once()
+
+    wanted = [day + timedelta(days=one.offset) for one in reminders]
+    assert ([("session", day)], wanted) == (plan.looked, [one.day for one in plan.reminded])
+
+
+async def test_what_is_planned_after_its_deadline_says_so_until_it_moves(plan: Plan) -> None:
+    before = VisitRule(id="before", event="session", offset=0, deadline=0, purpose="service")
+    plan.rules = VisitRules(rules={"before": before})
+    bride = await plan.customer()
+    seen = []
+    for days in (-1, 5, -1):
+        await plan.tell(bride, "session", day=DAY + timedelta(days=days))
+        await plan.planner().once()
+        one = await plan.one()
+        seen.append((one.breached, one.breach_cause))
+
+    assert [(True, "planned_late"), (False, ""), (True, "planned_late")] == seen
+
+
+async def test_a_call_before_an_event_moves_and_is_cancelled_with_it(plan: Plan) -> None:
+    """CB-STUDIO-10, CB-REST-03: the call of the day before."""
+    before = VisitRule(id="before", event="session", offset=-1, deadline=0, purpose="service")
+    plan.rules = VisitRules(rules={"before": before})
+    bride = await plan.customer()
+    seen = []
+    for days, cancelled in ((5, False), (9, False), (9, True)):
+        await plan.tell(bride, "session", day=DAY + timedelta(days=days), cancelled=cancelled)
+        await plan.planner().once()
+        one = await plan.one()
+        seen.append((one.from_at.date() - DAY, one.state))
+
+    assert [
+        (timedelta(days=4), "open"),
+        (timedelta(days=8), "open"),
+        (timedelta(days=8), State.CANCELLED),
+    ] == seen
 
 
 async def test_what_begins_today_is_shared_among_who_is_on_duty(plan: Plan) -> None:
