@@ -5,9 +5,10 @@
 own, of which a customer has one open at a time.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -161,6 +162,12 @@ visits: Final = Table(
         postgresql_where=text("state = 'done'"),
     ),
 )
+_BUSY_OF: Final = (
+    select(visits.c.id)
+    .where(visits.c.held_by == bindparam("person", type_=_ID), text("visits." + _BUSY.text))
+    .limit(1)
+)
+"""What `person` works on."""
 """One row per visit that we owe; what its columns mean stands at `record.Visit`.
 
 A customer has one that is held at a time; a person works on one, and may owe the record of
@@ -340,13 +347,11 @@ class VisitStore:
         Raises `Refused`: visit_busy (he works on one), visit_customer_busy (ask again).
         """
         async with self._db.write() as conn:
-            if await conn.scalar(_busy_of(person)) is not None:
+            if await conn.scalar(_BUSY_OF, {"person": person}) is not None:
                 raise Refused("visit_busy", "finish the visit that you have taken first")
-            for wanted in _choices(person, now, supervisor=supervisor):
-                if but:
-                    wanted = wanted.where(visits.c.id.not_in(sorted(but)))
-                query = wanted.limit(1).with_for_update(skip_locked=True)
-                row = (await conn.execute(query)).first()
+            for wanted in _choices(supervisor):
+                query = wanted.where(visits.c.id.not_in(sorted(but))) if but else wanted
+                row = (await conn.execute(query, {"person": person, "now": now})).first()
                 if row is not None:
                     return await _take(conn, visit_of(row), person, now, lease)
         return None
@@ -357,7 +362,7 @@ class VisitStore:
         Raises `Refused`: no_visit, visit_over, visit_taken, visit_busy, visit_customer_busy.
         """
         async with self._db.write() as conn:
-            if await conn.scalar(_busy_of(person)) is not None:
+            if await conn.scalar(_BUSY_OF, {"person": person}) is not None:
                 raise Refused("visit_busy", "finish the visit that you have taken first")
             known = await _locked(conn, visit)
             if known.is_over:
@@ -500,8 +505,10 @@ def not_held() -> Refused:
     return Refused("visit_not_held", "take it first: you do not hold it, or no longer")
 
 
-def _choices(person: str, now: datetime, *, supervisor: bool) -> Iterator[Select[Any]]:
-    """Give where to look for somebody's next visit, in order (precedence of 21.2)."""
+@cache
+def _choices(supervisor: bool) -> tuple[Select[Any], ...]:
+    """Give where to look for the next visit of `person` at `now`, in order (precedence of 21.2)."""
+    person, now = bindparam("person", type_=_ID), bindparam("now", type_=Instant)
     others = visits.alias("others")
     alone = ~exists().where(others.c.customer == visits.c.customer, others.c.held_by.is_not(None))
     mine = visits.c.owner == person
@@ -519,25 +526,23 @@ def _choices(person: str, now: datetime, *, supervisor: bool) -> Iterator[Select
         )
         .order_by(visits.c.appointment_at, visits.c.id)
     )
-    yield appointed.where(or_(mine, visits.c.owner.is_(None)), tried)
-    yield _due(mine, now).where(alone, tried, *by)
-    yield _due(visits.c.owner.is_(None), now).where(alone, tried, *by)
+    wanted = (
+        appointed.where(or_(mine, visits.c.owner.is_(None)), tried),
+        _due(mine, now).where(alone, tried, *by),
+        _due(visits.c.owner.is_(None), now).where(alone, tried, *by),
+    )
+    return tuple(each.limit(1).with_for_update(skip_locked=True) for each in wanted)
 
 
-def _due(whose: ColumnElement[bool], now: datetime) -> Select[Any]:
-    # Both, so that SQLite goes along the index in its order; else it reads and sorts all.
+def _due(whose: ColumnElement[bool], now: ColumnElement[datetime] | datetime) -> Select[Any]:
+    # Both, and in this order, so that each database goes along the index; else it sorts all.
     next_at = func.coalesce(visits.c.next_at, visits.c.next_at)
     return (
         select(visits)
         .with_hint(visits, "INDEXED BY ix_visits_free", "sqlite")
         .where(text("visits.state = 'open'"), whose, next_at <= now)
-        .order_by(visits.c.due_at, visits.c.id)
+        .order_by(visits.c.owner, visits.c.due_at, visits.c.next_at, visits.c.id)
     )
-
-
-def _busy_of(person: str) -> Select[Any]:
-    busy = text("visits.state IN ('claimed', 'in_attempt')")
-    return select(visits.c.id).where(visits.c.held_by == person, busy).limit(1)
 
 
 async def _take(

@@ -25,7 +25,7 @@ from cti.visits.record import Kind, Owed, State, Visit
 from cti.visits.store import VisitStore
 from tests.kit.postgres import Missing, any_server
 
-CUSTOMERS: Final = 10_000
+CUSTOMERS: Final = 100_000
 EACH: Final = 10
 """Visits of each customer."""
 MADE: Final = 1_000
