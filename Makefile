@@ -44,7 +44,7 @@ lint: setup
 
 # everything that this machine can run; the summary says what was left out and why
 test: setup lint
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --no-loadscope-reorder
 
 # a real Asterisk (Debian, root, once; about two minutes), then two of them running: a PBX and the world
 lab: setup

@@ -8,32 +8,44 @@ from pathlib import Path
 
 import pytest
 import structlog
+from typing_extensions import override
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from cti.db import migrate
 from cti.db.engine import Database
 from tests.kit.need import need
 from tests.kit.postgres import Missing, OwnServer, Server, any_server, own_server
 
+WAITING = ("tests/pbx/", "tests/browser/")
 DIALLING = ("test_visits.py", "test_customer_first.py", "test_lines.py", "test_morning.py")
 """Files whose tests wait for many real calls, and use little of the processor."""
 EVERY_DATABASE = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 _names = count(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the processes are told of the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what may run side by side: two lots that wait for real calls and pages, begun first,
-    and beside them the other files, each whole.
+class SideBySide(LoadScopeScheduling):
+    """What the processes of `pytest --numprocesses` do: two lots of tests that wait for real
+    calls and pages, begun first; beside them the other files, each whole.
     """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _group(item) not in {"calls", "dialling"})
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if not path.startswith(WAITING):
+            return path
+        return "dialling" if path.endswith(DIALLING) else "calls"
 
 
-def _group(item: pytest.Item) -> str:
-    if not any(item.iter_markers("lab")) and not any(item.iter_markers("browser")):
-        return str(item.path)
-    return "dialling" if item.path.name in DIALLING else "calls"
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    """Let the tests be shared out so."""
+    return SideBySide(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
 
 
 @pytest.fixture(autouse=True)
