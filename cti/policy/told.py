@@ -65,6 +65,7 @@ def tell(house: House, today: date, say: Say, word: Word) -> list[Told]:
         teller.dialing(),
         teller.departments(),
         teller.recordings(),
+        teller.customers(),
     ]
     return [part for part in parts if part.lines or part.rows]
 
@@ -557,6 +558,23 @@ class _Teller:
         return self.say("policy.recordings.required", which=which)
 
     # -- pieces
+
+    def customers(self) -> Told:
+        """Which tiers and care flags there are, and who sees numbers whole."""
+        rules = self.house.customers
+        own, lines = rules.own_names, list[str]()
+        if rules.tiers:
+            names = [
+                own[one][self.house.card.locale] if one in own else self.word("policy.tier", one)
+                for one in rules.tiers
+            ]
+            lines.append(self.say("policy.customers.tiers", tiers=self._listed(names)))
+        if rules.care_flags:
+            flags = self._listed(self.word("care", one) for one in rules.care_flags)
+            lines.append(self.say("policy.customers.care", flags=flags))
+        masks = rules.mask_numbers
+        lines.append(self.say("policy.customers.masked" if masks else "policy.customers.whole"))
+        return self._part("customers", lines)
 
     def _part(
         self,

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from multidict import MultiMapping
 
-from cti.customers.rules import normal
+from cti.customers.rules import normal, seen_by
 from cti.errors import PbxUnavailable, Refused
 from cti.people.rules import Person, Right
 from cti.results.desk import ResultDesk
@@ -193,14 +193,14 @@ class VisitPages:
         if not person.may(Right.OWN_WORK):
             return see_other(f"{PATH}/coverage")
         due = await self.desk.due(person, _id(request, "after"))
-        free = [self._line(case) for case in due.free]
+        free = [self._line(case, person) for case in due.free]
         return self.kit.pages.page(
             request,
             visitor,
             "visits/due.html",
             status=409 if refusal else 200,
             refusal=refusal and self._told(refusal, visitor.locale),
-            own=[self._line(case) for case in due.own],
+            own=[self._line(case, person) for case in due.own],
             free=free,
             more=free[-1].visit.id if due.more and free else "",
             paged="after" in request.query,
@@ -245,7 +245,7 @@ class VisitPages:
             refusal=refusal and self._told(refusal, visitor.locale),
             wrong=wrong,
             brief=brief,
-            line=self._line(brief.case),
+            line=self._line(brief.case, person),
             recordings=await self._sounds(brief, person, request),
             recorded=await self.recordings.known([one.call for one in brief.contacts], person),
             said_code="" if isinstance(brief.said, Allowed) else brief.said.code,
@@ -311,7 +311,7 @@ class VisitPages:
             weeks=[days[n : n + 7] for n in range(0, len(days), 7)],
             today=self._today(),
             holidays=self.desk.house.calendar.holidays,
-            appointments=[self._line(case) for case in mine],
+            appointments=[self._line(case, person) for case in mine],
             before=start - timedelta(weeks=CALENDAR_WEEKS),
             after=start + timedelta(weeks=CALENDAR_WEEKS),
             **self._frame(person),
@@ -326,7 +326,7 @@ class VisitPages:
         """Show every visit that the filters in the URL name."""
         wanted = _wanted(request)
         found, more = await self.desk.find(wanted)
-        lines = [self._line(case) for case in found]
+        lines = [self._line(case, _person(visitor)) for case in found]
         following = {**request.query, "after": lines[-1].visit.id} if more else {}
         return self.kit.pages.page(
             request,
@@ -532,16 +532,18 @@ class VisitPages:
             "oversees": any(map(person.may, OVERSEERS)),
         }
 
-    def _line(self, case: Case) -> Line:
-        visit, customer, now = case.visit, case.customer, self.desk.clock.now()
+    def _line(self, case: Case, person: Person) -> Line:
+        visit, customer, house = case.visit, case.customer, self.desk.house
+        now = self.desk.clock.now()
         number = customer.phones[0] if customer and customer.phones else ""
-        country = self.desk.house.card.country
+        number = number and (normal(number, house.card.country).shown or number)
+        holds = visit.held_by == person.id
         return Line(
             visit=visit,
             state=_state(visit, now),
             name=customer.name if customer else "",
             tier=customer.tier if customer else "",
-            number=(normal(number, country).shown or number) if number else "",
+            number=seen_by(person, number, house.customers, at_work=holds),
             flags=customer.care_flags if customer else (),
             do_not_call=customer.do_not_call if customer else False,
             owner=self._name(visit.owner) if visit.owner else "",

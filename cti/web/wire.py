@@ -48,7 +48,9 @@ class CustomerLine(Shape):
 
     id: str
     name: str
-    tier: str | None
+    tier: Annotated[
+        str | None, Field(description="Its id, or the name that the house gave it itself.")
+    ]
     company: str | None
     area: str | None
     phones: list[str]

@@ -170,6 +170,7 @@ class Screens:
 
     it: Visited
     stage: Stage
+    site: Site
 
     async def sees(self, who: Person, path: str, locale: str = "en") -> tuple[int, str]:
         """What somebody gets."""
@@ -197,4 +198,4 @@ async def screens(it: Visited) -> AsyncIterator[Screens]:
         ResultPages(it.result_desk, players, it.desk.whose, house=it.house, people=it.people),
     ]
     async with stage(site=site, clock=it.clock, people=CAST, rooms=rooms) as shown:
-        yield Screens(it, shown)
+        yield Screens(it, shown, site)

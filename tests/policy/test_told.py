@@ -233,3 +233,17 @@ def test_a_house_that_records_nothing_says_so() -> None:
 
     assert "No call has to be recorded." == told(house, "recordings", "en").lines[0]
     assert "客服专员不可收听录音。" in told(house, "recordings", "zh-Hans").lines
+
+
+def test_tiers_and_masking_are_told() -> None:
+    house = read(
+        '[customers]\ncare_flags = ["hearing"]\nmask_numbers = false\n'
+        'tiers = [{ id = "gold", name = "金鑽" }]\n'
+    )
+
+    assert told(house, "customers", "zh-Hant").lines == [
+        "客戶級別：金鑽、VIP、普通。",
+        "對客戶須留意：聽力不佳。",
+        "客戶號碼完整顯示。",
+    ]
+    assert told(read(), "customers").lines[2].startswith("The middle of customers' numbers")
