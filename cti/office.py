@@ -61,6 +61,7 @@ from cti.visits.planner import Asked as PlanAsked
 from cti.visits.planner import Planner
 from cti.visits.record import Wishes
 from cti.visits.routes import VisitPages
+from cti.visits.selections import Selections
 from cti.visits.store import PlanStore, VisitStore
 from cti.web.rooms import Room as WebRoom
 from recordings import wave
@@ -372,6 +373,7 @@ class Office:
             self.visits,
             VisitLists(db),
             self.results,
+            Selections(db),
             calls=self.visit_calls,
             customers=customers,
             contacts=self._contacts,

@@ -110,6 +110,16 @@ customers: Final = Table(
         sqlite_where=text("area <> ''"),
         postgresql_where=text("area <> ''"),
     ),
+    *(
+        Index(
+            f"ix_customers_{name}",
+            column,
+            "id",
+            sqlite_where=text(f"{column} <> ''"),
+            postgresql_where=text(f"{column} <> ''"),
+        )
+        for name, column in (("tier", "tier"), ("of_area", "area"), ("owner", "owner"))
+    ),
 )
 """`member` follows from the member's number and day; `consent` and `hours` are JSON."""
 phones: Final = Table(
@@ -260,18 +270,6 @@ class CustomerStore:
         async with self._db.read() as connection:
             found = await _read(connection, customers.c.id == customer)
         return found[0] if found else None
-
-    async def matching(self, *, tier: str, area: str, after: str, limit: int) -> list[Customer]:
-        """Give customers of a tier and an area, by id, from behind `after` on; empty is any."""
-        wanted = customers.c.id > after
-        if tier:
-            wanted &= customers.c.tier == tier
-        if area:
-            wanted &= customers.c.area == area
-        some = select(customers.c.id).where(wanted).order_by(customers.c.id).limit(limit)
-        async with self._db.read() as connection:
-            found = await _read(connection, customers.c.id.in_(some))
-        return sorted(found, key=lambda one: one.id)
 
     async def tiers(self, some: Collection[str]) -> Mapping[str, str]:
         """Give the tiers of customers who have one."""

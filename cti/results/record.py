@@ -164,3 +164,18 @@ class Campaign:
     conclusion: str
     concluded_by: str | None
     concluded_at: datetime | None
+
+
+@value
+class Selection:
+    """Criteria (`visits.criteria`) saved under a name, and who made, changed and used it."""
+
+    id: str
+    name: str
+    criteria: Mapping[str, Any]
+    made_by: str
+    made_at: datetime
+    changed_by: str
+    changed_at: datetime
+    used_by: str | None = None
+    used_at: datetime | None = None

@@ -22,9 +22,11 @@ from cti.results.desk import ResultDesk
 from cti.results.record import OpinionKind
 from cti.results.rules import NOTE_LIMIT, OPINIONS, TEXT_LIMIT
 from cti.visits.allowed import Allowed
+from cti.visits.criteria import KINDS, criteria_of
 from cti.visits.desk import NAME_LIMIT, Brief, Case, VisitDesk
 from cti.visits.lists import RISK, Wanted
 from cti.visits.record import BY_AGENT, OPEN, Outcome, State, Visit
+from cti.visits.selections import Chosen
 from cti.web.auth import Denied, Visitor
 from cti.web.pages import see_other
 from cti.web.ports import Players
@@ -34,6 +36,7 @@ from cti.web.words import Locale
 
 PATH: Final = "/visits"
 ONE: Final = f"{PATH}/{{visit:[0-9a-f]{{26}}}}"
+SELECTION: Final = f"{PATH}/selections/{{id:[0-9a-f]{{26}}}}"
 SEERS: Final = (Right.OWN_WORK, Right.REVIEW, Right.AUDIT)
 OVERSEERS: Final = (Right.REVIEW, Right.AUDIT)
 STATES: Final = (
@@ -176,6 +179,10 @@ class VisitPages:
                 f"{PATH}/campaigns/{{id:[0-9a-f]{{26}}}}",
                 guard(self.conclude, rights=(Right.REVIEW,)),
             ),
+            web.get(f"{PATH}/selections", guard(self.selections, rights=OVERSEERS)),
+            web.post(f"{PATH}/selections", guard(self.save, rights=(Right.REVIEW,))),
+            web.get(SELECTION, guard(self.selection, rights=OVERSEERS)),
+            web.post(SELECTION, guard(self.change, rights=(Right.REVIEW,))),
             web.get(ONE, guard(self.one, rights=SEERS)),
             *(
                 web.post(f"{ONE}/{name}", guard(partial(self._do, name, act), rights=(right,)))
@@ -391,7 +398,10 @@ class VisitPages:
             status=409 if refusal else 200,
             refusal=refusal and self._told(refusal, visitor.locale),
             campaigns=await self.desk.campaigns(),
-            typed=typed or {},
+            typed=typed or {"saved": _id(request, "saved")},
+            saved=await self.desk.selections(),
+            wrong=_wrong(refusal),
+            choices=self._choices(visitor.locale),
             count=count,
             forms=house.forms,
             scripts=sorted(house.scripts),
@@ -415,6 +425,112 @@ class VisitPages:
         except Refused as refusal:
             return await self.campaigns(request, visitor, refusal, fields)
         return see_other(f"{PATH}/campaigns/{campaign}?done=campaign_made")
+
+    # -- saved selections
+
+    async def selections(
+        self,
+        request: web.Request,
+        visitor: Visitor,
+        refusal: Refused | None = None,
+        typed: Mapping[str, str] | None = None,
+        found: tuple[int, Sequence[Chosen]] | None = None,
+    ) -> web.Response:
+        """Show the saved selections, and the form that saves one."""
+        return self._selecting(
+            request,
+            visitor,
+            "visits/selections.html",
+            refusal,
+            typed or {},
+            found,
+            selections=await self.desk.selections(),
+        )
+
+    async def save(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Look whom criteria select, or save them."""
+        sent = await self._sent(request, visitor)
+        fields = sent.plain
+        try:
+            if fields.get("do") != "save":
+                found = await self.desk.selects(self.desk.criteria(fields))
+                return await self.selections(request, visitor, typed=fields, found=found)
+            saved = await self.desk.save_selection(sent.person, "", fields, sent.address)
+        except Refused as refusal:
+            return await self.selections(request, visitor, refusal, fields)
+        return see_other(f"{PATH}/selections/{saved}?done=selection_saved")
+
+    async def selection(
+        self,
+        request: web.Request,
+        visitor: Visitor,
+        refusal: Refused | None = None,
+        typed: Mapping[str, str] | None = None,
+        found: tuple[int, Sequence[Chosen]] | None = None,
+    ) -> web.Response:
+        """Show one saved selection: how many customers it selects, and the first of them."""
+        try:
+            it = await self.desk.selection(request.match_info["id"])
+        except Refused as unknown:
+            raise Denied(404, unknown.code) from unknown
+        if found is None and refusal is None:
+            found = await self.desk.selects(criteria_of(it.criteria))
+        plain = {"name": it.name, **it.criteria}
+        page = "visits/selection.html"
+        return self._selecting(request, visitor, page, refusal, typed or plain, found, it=it)
+
+    async def change(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Look whom changed criteria select, save them, or delete the selection."""
+        sent = await self._sent(request, visitor)
+        fields, selection = sent.plain, request.match_info["id"]
+        try:
+            match fields.get("do"):
+                case "delete":
+                    await self.desk.delete_selection(sent.person, selection, sent.address)
+                    return see_other(f"{PATH}/selections?done=selection_deleted")
+                case "save":
+                    await self.desk.save_selection(sent.person, selection, fields, sent.address)
+                case _:
+                    found = await self.desk.selects(self.desk.criteria(fields))
+                    return await self.selection(request, visitor, typed=fields, found=found)
+        except Refused as refusal:
+            return await self.selection(request, visitor, refusal, fields)
+        return see_other(f"{PATH}/selections/{selection}?done=selection_saved")
+
+    def _selecting(
+        self,
+        request: web.Request,
+        visitor: Visitor,
+        page: str,
+        refusal: Refused | None,
+        typed: Mapping[str, Any],
+        found: tuple[int, Sequence[Chosen]] | None,
+        **facts: Any,
+    ) -> web.Response:
+        count, some = found or (None, ())
+        return self.kit.pages.page(
+            request,
+            visitor,
+            page,
+            status=409 if refusal else 200,
+            refusal=refusal and self._told(refusal, visitor.locale),
+            typed=typed,
+            wrong=_wrong(refusal),
+            count=count,
+            some=some,
+            choices=self._choices(visitor.locale),
+            name=self._name,
+            name_most=NAME_LIMIT,
+            makes=_person(visitor).may(Right.REVIEW),
+            **facts,
+            **self._frame(_person(visitor)),
+        )
+
+    def _choices(self, locale: Locale) -> Mapping[str, Any]:
+        """Give what criteria may name."""
+        rules = self.desk.house.customers
+        tiers = {id: one.labels[locale] for id, one in rules.tiers.items()}
+        return {"kinds": KINDS, "tiers": tiers, "flags": rules.care_flags}
 
     async def report(
         self, request: web.Request, visitor: Visitor, refusal: Refused | None = None
@@ -564,6 +680,11 @@ class VisitPages:
         why = words.name(locale, "visit_refusal", refusal.facts.get("why", ""))
         plain = {"by": words.say(locale, "visits.somebody"), "until": "", "reason": why}
         return readable(refusal, self._name, self.kit.pages.site.zone, **plain)
+
+
+def _wrong(refusal: Refused | None) -> Sequence[str]:
+    """Give the fields that a refusal is about."""
+    return str(refusal.facts.get("fields", "")).split() if refusal else ()
 
 
 def _person(visitor: Visitor) -> Person:

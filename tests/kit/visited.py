@@ -26,6 +26,7 @@ from cti.visits.lists import VisitLists
 from cti.visits.owed import wishes_of
 from cti.visits.record import Visit, Wishes
 from cti.visits.routes import VisitPages
+from cti.visits.selections import Selections
 from cti.web.site import Site
 from tests.kit.web import NothingRecorded, Seat, Stage, stage
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
@@ -90,6 +91,7 @@ class Visited:
             self.debts.store,
             self.lists,
             self.results,
+            Selections(self.debts.db),
             calls=self.calls,
             customers=self.debts.customers,
             contacts=self.last_calls,

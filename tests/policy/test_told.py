@@ -242,7 +242,7 @@ def test_tiers_and_masking_are_told() -> None:
     )
 
     assert told(house, "customers", "zh-Hant").lines == [
-        "客戶級別：金鑽、VIP、普通。",
+        "客戶等級：金鑽、VIP、普通。",
         "對客戶須留意：聽力不佳。",
         "客戶號碼完整顯示。",
     ]

@@ -314,7 +314,7 @@ async def test_a_campaign_visits_a_selection_and_tells_what_it_came_to(house: Sc
 
 async def test_a_campaign_that_reaches_nobody_is_refused(house: Screens) -> None:
     status, text = await house.sends(
-        LIN, "/visits/campaigns", do="make", name="X", purpose="care", tier="platinum"
+        LIN, "/visits/campaigns", do="make", name="X", purpose="care", tier="vip"
     )
 
     assert 409 == status
