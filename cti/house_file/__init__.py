@@ -160,6 +160,7 @@ def _whole(reading: Reading, source: Source, now: datetime) -> None:
     if house.card.holidays_file and source.days is None:
         reading.wrong(OWN_DAYS, "csv_missing", folder=CALENDARS)
     own = own_days(reading, source.days)
+    customers.refuse_unknown_tiers(reading, house)
     forms, scripts = texts.read_texts(reading, house, source.texts)
     if reading.findings:
         return

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from cti.house import TIERS, CustomerRules, Tier
-from cti.house_file.keys import Keys
+from cti.house import TIERS, CustomerRules, House, Tier
+from cti.house_file.keys import Keys, Reading, hint, show
 from cti.people.rules import LOCALES
 
 NAME_LIMIT: Final = 32
@@ -20,6 +20,16 @@ def customers(keys: Keys) -> CustomerRules:
         care_flags=keys.texts("care_flags", plain.care_flags, _is_flag, "flag_word"),
         mask_numbers=keys.flag("mask_numbers", default=plain.mask_numbers),
     )
+
+
+def refuse_unknown_tiers(reading: Reading, house: House) -> None:
+    """Note each tier that a visit names and the house has not."""
+    known = house.customers.tiers
+    for rule in house.visits.rules.values():
+        for tier in rule.also_tiers:
+            if tier not in known:
+                key = f"visits.rules.{rule.id}.also_tiers"
+                reading.wrong(key, "no_tier", hint(tier, known), said=show(tier))
 
 
 def _tier(keys: Keys, name: str, plain: Tier | None) -> Tier:
