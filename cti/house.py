@@ -529,6 +529,12 @@ class House:
         """Give a form as this house asks it, with what it requires; the plain one without name."""
         return self.forms.get(name, PLAIN).asking(self.visits.required)
 
+    @property
+    def staff_roles(self) -> tuple[str, ...]:
+        """The roles of those whom a form asks about by person, in its order."""
+        asked = (one.staff for form in self.forms.values() for one in form.fields if one.staff)
+        return tuple(dict.fromkeys(asked))
+
     def script(self, name: str) -> Script | None:
         """Give a script: by its name, or that of all visits; None if there is none."""
         return self.scripts.get(name) or self.scripts.get(self.visits.script)

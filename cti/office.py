@@ -366,6 +366,7 @@ class Office:
             finisher=self.visit_calls,
             evidence=Evidence(calls, self.recordings),
             wishes=self._wishes,
+            events=self.events,
             house=house,
             clock=clock,
         )
@@ -378,6 +379,7 @@ class Office:
             customers=customers,
             contacts=self._contacts,
             wishes=self._wishes,
+            events=self.events,
             house=house,
             people=self._people,
             clock=clock,

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final
 
 from cti.clock import Clock
-from cti.customers.events import Event, EventEntry, Fault, read_event
+from cti.customers.events import Event, EventEntry, Fault, read_event, staff_text
 from cti.customers.happenings import Happenings, Told
 from cti.customers.rules import Customer, Entry, normal, read_entry
 from cti.customers.store import CustomerStore, EventStore
@@ -212,6 +212,7 @@ def _said(event: Event) -> dict[str, str]:
         "kind": event.kind,
         "ref": event.ref,
         "time": f"{event.time:%H:%M}" if event.time else "",
+        "staff": staff_text(event.staff),
         "amount": "" if event.amount is None else str(event.amount),
         "department": event.department,
     }

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cti.clock import Clock
 from cti.customers import events
 from cti.customers.desk import CustomerDesk, today
+from cti.customers.events import STAFF_LIMIT, staff_text
 from cti.customers.rules import CONSENTS, Customer, normal, seen_by
 from cti.errors import Refused
 from cti.house import House
@@ -103,12 +104,14 @@ class CustomerRoom:
             it=found,
             events=await self._desk.events.of_customer(found.id),
             kinds=events.KINDS,
+            roles=self._house().staff_roles,
             consents=CONSENTS,
             tiers=self._tiers(visitor.locale),
             flags=list(dict.fromkeys((*rules.care_flags, *found.care_flags))),
             phones=[self._phone(one, visitor) for one in found.phones],
             hours="; ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in found.hours),
             birthday=_birthday(found),
+            staff_most=STAFF_LIMIT,
             who=self._who,
             today=today(self._house(), self._clock),
             typed={**_BLANK, **(typed or {})},
@@ -129,6 +132,9 @@ class CustomerRoom:
         """Keep what a customer wants, what happened to him, or who looks after him."""
         form, customer = await request.post(), request.match_info["id"]
         said = {key: str(text)[:LIMIT] for key, text in form.items()}
+        said["staff"] = staff_text(
+            {name[6:]: text for name, text in said.items() if name[:6] == "staff-" and text.strip()}
+        )
         said["care_flags"] = "; ".join(map(str, form.getall("care_flags", [])))[:LIMIT]
         person, address = _person(visitor), self._kit.auth.site.address(request)
         try:
@@ -201,7 +207,11 @@ class CustomerRoom:
         except ValidationError:
             raise Denied(400, "body") from None
         said = [
-            {name: str(text) for name, text in one.model_dump().items() if text is not None}
+            {
+                name: staff_text(text) if isinstance(text, dict) else str(text)
+                for name, text in one.model_dump().items()
+                if text is not None
+            }
             for one in body.events
         ]
         address = self._kit.auth.site.address(request)

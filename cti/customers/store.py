@@ -140,6 +140,7 @@ customer_events: Final = Table(
     Column("ref", String(REF_LIMIT), nullable=False),
     Column("day", Date, nullable=False),
     Column("time", Time),
+    Column("staff", String(1000), nullable=False),
     Column("amount_cents", BigInteger),
     Column("department", String(DEPARTMENT_LIMIT), nullable=False),
     Column("cancelled", Boolean, nullable=False),
@@ -651,6 +652,7 @@ def _event_values(one: EventEntry | Event) -> dict[str, Any]:
     return {
         "day": one.day,
         "time": one.time,
+        "staff": json.dumps(one.staff, ensure_ascii=False, sort_keys=True) if one.staff else "",
         "amount_cents": None if one.amount is None else int(one.amount * 100),
         "department": one.department,
         "cancelled": one.cancelled,
@@ -679,6 +681,7 @@ def _event(row: Row[Any]) -> Event:
         ref=row.ref,
         day=row.day,
         time=row.time,
+        staff=json.loads(row.staff) if row.staff else {},
         amount=None if cents is None else Decimal(cents) / 100,
         department=row.department,
         cancelled=row.cancelled,

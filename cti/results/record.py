@@ -127,6 +127,24 @@ class Promise:
 
 
 @value
+class Score:
+    """How content a customer was with one person who served him (CB-STUDIO-08).
+
+    `person` is the name that his event tells: such people need not know this program.
+    """
+
+    id: str
+    record: str
+    visit: str
+    customer: str
+    agent: str
+    role: str
+    person: str
+    score: str
+    at: datetime
+
+
+@value
 class WorkItem:
     """Something that a person does and ticks off. `origin` is owed once."""
 

@@ -182,6 +182,7 @@ class ResultPages:
             customer=known.get(it.customer),
             phone=self._phone(known.get(it.customer), person),
             form=self._house().form(it.form),
+            persons={one.role: one.person for one in slip.scores},
             recordings=await self.recordings(calls, person, self._from(request)),
             states=list(OpinionState),
             signs=person.may(Right.REVIEW),

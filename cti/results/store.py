@@ -45,6 +45,7 @@ from cti.results.record import (
     OpinionState,
     Promise,
     Record,
+    Score,
     Selection,
     WorkItem,
     WorkKind,
@@ -122,6 +123,20 @@ promises: Final = Table(
     Column("text", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Column("made_at", Instant, nullable=False),
+)
+scores: Final = Table(
+    "visit_scores",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("record", ForeignKey("visit_records.id"), nullable=False, index=True),
+    Column("visit", _ID, nullable=False),
+    Column("customer", _ID, nullable=False, index=True),
+    Column("agent", _ID, nullable=False),
+    Column("role", _ID, nullable=False),
+    Column("person", _NAME, nullable=False),
+    Column("score", _CODE, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "at"),
 )
 work: Final = Table(
     "work_items",
@@ -220,6 +235,17 @@ class Sum:
     unsigned: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Praise:
+    """How content customers were with one person in a role: how many said what."""
+
+    role: str
+    person: str
+    satisfied: int
+    neutral: int
+    dissatisfied: int
+
+
 class ResultStore:
     """What visits brought, in the database. Instants are aware UTC."""
 
@@ -235,8 +261,9 @@ class ResultStore:
         items: Sequence[Opinion],
         promised: Sequence[Promise],
         by: By,
+        of_persons: Sequence[Score] = (),
     ) -> None:
-        """Keep a record with its opinions and promises, in the transaction of `conn`.
+        """Keep a record with all that belongs to it, in the transaction of `conn`.
 
         Raises `Refused` (visit_recorded): the visit has one.
         """
@@ -247,6 +274,8 @@ class ResultStore:
             await conn.execute(insert(opinions), [_row(one) for one in items])
         if promised:
             await conn.execute(insert(promises), [_row(one) for one in promised])
+        if of_persons:
+            await conn.execute(insert(scores), [_row(one) for one in of_persons])
         told = {"satisfaction": record.satisfaction, "effective": record.effective}
         await _say(conn, by, "visit_recorded", f"visit:{record.visit}", after=told)
 
@@ -315,6 +344,14 @@ class ResultStore:
         async with self.db.read() as conn:
             found = await conn.execute(select(promises).where(promises.c.record == record))
             return [Promise(**row._mapping) for row in found]
+
+    async def scores_of(self, record: str) -> list[Score]:
+        """Give the scores of persons in a record, in order."""
+        async with self.db.read() as conn:
+            found = await conn.execute(
+                select(scores).where(scores.c.record == record).order_by(scores.c.id)
+            )
+            return [Score(**row._mapping) for row in found]
 
     async def work(self, wanted: Wanted, limit: int) -> list[WorkItem]:
         """Give work: what is open by due time, what is done the newest first."""
@@ -432,6 +469,19 @@ class ResultStore:
         async with self.db.read() as conn:
             found = await conn.execute(query.order_by(opinions.c.id).limit(limit))
             return [_opinion(row) for row in found]
+
+    async def praise(self, since: datetime, until: datetime, *, agent: str = "") -> list[Praise]:
+        """Count the scores of each person in a time, in all calls or those of an agent."""
+        where = [scores.c.at >= since, scores.c.at < until]
+        where += [scores.c.agent == agent] if agent else []
+        named = (scores.c.role, scores.c.person)
+        counts = [
+            func.count().filter(scores.c.score == one).label(one)
+            for one in ("satisfied", "neutral", "dissatisfied")
+        ]
+        asked = select(*named, *counts).where(*where).group_by(*named).order_by(*named)
+        async with self.db.read() as conn:
+            return [Praise(**row._mapping) for row in await conn.execute(asked)]
 
     # -- what people do
 
@@ -657,6 +707,7 @@ class ResultStore:
                     ("records", records),
                     ("opinions", opinions),
                     ("promises", promises),
+                    ("scores", scores),
                     ("work", work),
                 )
             }

@@ -14,6 +14,7 @@ import structlog
 
 from cti.callbacks.rules import serves
 from cti.clock import Clock
+from cti.customers.events import Event
 from cti.customers.rules import Customer
 from cti.db.schema import new_id
 from cti.errors import Refused
@@ -24,7 +25,7 @@ from cti.results.forms import Form, Part
 from cti.results.record import Campaign, Opinion, Record, Selection, WorkItem
 from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, month_of, week_of, zone_of
 from cti.results.store import By as ResultBy
-from cti.results.store import ResultStore, Sum
+from cti.results.store import Praise, ResultStore, Sum
 from cti.visits.abandoned import Abandons, is_stopped
 from cti.visits.allowed import Allowed, Refusal, may_dial, nearest
 from cti.visits.attempts import APPOINTMENT_AHEAD
@@ -71,6 +72,14 @@ class Wanting(Protocol):
 
     async def __call__(self, customer: str) -> Wishes:
         """Give his wishes; whom nobody knows any more wants no call."""
+        ...
+
+
+class Happened(Protocol):
+    """What happened to customers (`cti.customers.store.EventStore`)."""
+
+    async def get(self, event: str) -> Event | None:
+        """Find an event by its id."""
         ...
 
 
@@ -149,6 +158,8 @@ class Brief:
     records: Sequence[Record]
     record: Record | None
     form: Form
+    staff: Mapping[str, str]
+    """Who served the customer, by role."""
     script: Sequence[Part]
     said: Allowed | Refusal
     nearest: datetime | None
@@ -175,6 +186,8 @@ class Report:
     sum: Sum
     cover: Cover | None
     opinions: Sequence[Opinion]
+    persons: Sequence[Praise] = ()
+    """How content customers were with those who served them, each by himself (CB-STUDIO-08)."""
 
 
 class VisitDesk:
@@ -191,12 +204,13 @@ class VisitDesk:
         customers: Customers,
         contacts: Contacts,
         wishes: Wanting,
+        events: Happened,
         house: Callable[[], House],
         people: Callable[[], Directory],
         clock: Clock,
     ) -> None:
         self.lists, self._store, self._results = lists, store, results
-        self._selections = selections
+        self._selections, self._events = selections, events
         self.calls, self._customers, self._contacts = calls, customers, contacts
         self._wishes, self._house, self._people, self.clock = wishes, house, people, clock
 
@@ -249,6 +263,7 @@ class VisitDesk:
         wishes = await self._wishes(it.customer)
         tries = await self._store.tries_of(it.customer, now - LOOK_BACK)
         said = may_dial(it, wishes, tries, now, person.id, house)
+        event = await self._events.get(it.event) if it.event else None
         record = await self._results.of_visit(visit)
         earlier = await self._results.of_customer(it.customer, RECORDS + 1)
         content = record.satisfaction if record else None
@@ -261,6 +276,7 @@ class VisitDesk:
             records=[one for one in earlier if one.visit != visit][:RECORDS],
             record=record,
             form=house.form(it.form),
+            staff=event.staff if event else {},
             script=told,
             said=said,
             nearest=None
@@ -598,13 +614,19 @@ class VisitDesk:
             raise Refused("visit_reason", "say what it showed")
         await self._results.conclude(campaign, self._result_by(person, address), conclusion)
 
-    async def week(self, agent: str, day: date) -> tuple[tuple[datetime, datetime], Report]:
-        """Give what an agent's week came to (CB-24)."""
+    async def week(
+        self, agent: str, day: date, *, everybody: bool = False
+    ) -> tuple[tuple[datetime, datetime], Report]:
+        """Give what an agent's week came to (CB-24).
+
+        The scores of those who served customers are of his calls, or of `everybody`'s.
+        """
         since, until = week_of(day, self.house.zone)
         return (since, until), Report(
             sum=await self._results.sum_of(agent=agent, since=since, until=until),
             cover=None,
             opinions=await self._results.heard(agent=agent, since=since, until=until, limit=HEARD),
+            persons=await self._results.praise(since, until, agent="" if everybody else agent),
         )
 
     # -- helpers

@@ -287,7 +287,7 @@ class VisitPages:
         chosen = _id(request, "agent") if oversees else person.id
         agent = self.desk.people.by_id(chosen or person.id) or person
         day = _day(request, "day", self._today())
-        (since, until), report = await self.desk.week(agent.id, day)
+        (since, until), report = await self.desk.week(agent.id, day, everybody=oversees)
         return self.kit.pages.page(
             request,
             visitor,

@@ -19,6 +19,7 @@ from cti.errors import Refused
 from cti.house import CustomerRules, House
 from cti.machines.store import MachineStore
 from cti.people.rules import Directory
+from cti.results.forms import CONTENT, Field, Form
 from cti.web.auth import LOCALE_COOKIE
 from tests.kit.web import BO, CAST, LIN, MAY, OU, TAM, Seat, Stage, stage
 
@@ -237,7 +238,13 @@ async def test_a_program_tells_events_by_its_token(counter: Counter, on: Stage) 
     token = await counter.machines.make("booking-system", "cti")
     body = {
         "events": [
-            {"phone": "13800138000", "kind": "booking", "day": "2025-03-07", "ref": "B1"},
+            {
+                "phone": "13800138000",
+                "kind": "booking",
+                "day": "2025-03-07",
+                "ref": "B1",
+                "staff": {"shop_assistant": "李娜"},
+            },
             {"phone": "1", "kind": "booking", "day": "2025-03-07"},
         ]
     }
@@ -253,7 +260,8 @@ async def test_a_program_tells_events_by_its_token(counter: Counter, on: Stage) 
         "same": 0,
         "broken": [{"place": 1, "reasons": ["no customer has the phone '1'"]}],
     }
-    assert [one.ref for one in await counter.events.of_customer(customer)] == ["B1"]
+    (kept,) = await counter.events.of_customer(customer)
+    assert ("B1", {"shop_assistant": "李娜"}) == (kept.ref, kept.staff)
     assert await counter.audits() == [
         ("token_made", "cti"),
         ("events_told", "machine:booking-system"),
@@ -388,3 +396,28 @@ async def test_only_supervisors_see_a_customer_s_number_whole(counter: Counter, 
 
     assert ("138 **** 8000" in seen[MAY.id], "138 0013 8000" in seen[MAY.id]) == (True, False)
     assert "138 0013 8000" in seen[LIN.id]
+
+
+async def test_who_served_a_customer_is_entered_by_role_and_stays_when_the_event_moves(
+    counter: Counter, on: Stage
+) -> None:
+    customer = await counter.customer()
+    asked = Field(id="a", type="satisfaction", labels={}, choices=CONTENT, staff="stylist")
+    counter.rules = replace(
+        House(), forms={"session": Form(id="session", labels={}, fields=(asked,))}
+    )
+    seat, path = await on.enters(MAY), f"/customers/{customer}"
+    said = {"do": "event", "kind": "session", "day": "2025-03-08", "staff-stylist": "李娜"}
+
+    kept = await send(seat, path, **said)
+    (before,) = await counter.events.of_customer(customer)
+    await send(seat, path, do="move", event=before.id, day="2025-03-09")
+    wrong = await send(seat, path, **said | {"staff-stylist": "x" * 65})
+
+    (after,) = await counter.events.of_customer(customer)
+    assert (303, 409) == (kept[0], wrong[0])
+    assert {"stylist": "李娜"} == before.staff == after.staff
+    assert "2025-03-09" == after.day.isoformat()
+    assert 'name="staff-stylist"' in wrong[1]
+    assert 'maxlength="64" aria-invalid="true"' in wrong[1]
+    assert '<span class="soft">stylist</span> <bdi>李娜</bdi>' in await text(seat, path)

@@ -12,6 +12,7 @@ import cti
 from cti.calls.store import Contact
 from cti.clock import SetClock
 from cti.customers.rules import Customer
+from cti.customers.store import EventStore
 from cti.dials.rules import AttemptState
 from cti.dials.store import Switch
 from cti.house import House
@@ -84,6 +85,7 @@ class Visited:
             finisher=self.calls,
             evidence=self.evidence,
             wishes=self.wishes,
+            events=EventStore(self.debts.db),
             house=self.house,
             clock=self.clock,
         )
@@ -96,6 +98,7 @@ class Visited:
             customers=self.debts.customers,
             contacts=self.last_calls,
             wishes=self.wishes,
+            events=EventStore(self.debts.db),
             house=self.house,
             people=self.people,
             clock=self.clock,

@@ -17,6 +17,7 @@ from cti.results.forms import (
     missing,
     read_script,
     satisfaction,
+    scores,
 )
 
 SAME = dict.fromkeys(LOCALES, "?")
@@ -179,3 +180,16 @@ def test_a_script_keeps_to_the_nine_steps_and_the_closing() -> None:
 
     assert () == faults
     assert [part.step for part in script.parts["en"]] == list(STEPS)
+
+
+def test_an_answer_about_a_person_is_the_score_of_whom_the_event_names() -> None:
+    asked = [
+        Field(id=one, type="satisfaction", labels=SAME, choices=CONTENT, staff=role)
+        for one, role in (("a", "stylist"), ("b", "photographer"), ("c", "driver"), ("d", ""))
+    ]
+    form = Form(id="x", labels=SAME, fields=tuple(asked))
+    answers = {"a": "satisfied", "c": "neutral", "d": "dissatisfied"}
+
+    found = scores(form, answers, {"stylist": "Anna", "photographer": "Ben"})
+
+    assert (("stylist", "Anna", "satisfied"),) == found
