@@ -63,6 +63,8 @@ class HouseCard:
     """Region by which numbers are read and holidays are found."""
     holidays_file: str = ""
     lunar: bool = True
+    phone: str = ""
+    """The number that agents tell customers to call; empty: the one that they see."""
     single_agent_owner_decides: bool = True
 
 

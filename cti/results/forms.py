@@ -379,5 +379,10 @@ class _Reader:
         self._faults.append(Fault(line=n, code=code, said=said))
 
 
+def spoken_day(day: date, locale: str) -> str:
+    """Write a day as it is said: `7 March`, `3月7日`."""
+    return f"{day.day} {day:%B}" if locale == "en" else f"{day.month}月{day.day}日"
+
+
 def _filled(text: str, facts: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: facts.get(found[1]) or UNTOLD, text)

@@ -15,13 +15,13 @@ import structlog
 from cti.callbacks.rules import serves
 from cti.clock import Clock
 from cti.customers.events import Event
-from cti.customers.rules import Customer
+from cti.customers.rules import Customer, normal
 from cti.db.schema import new_id
 from cti.errors import Refused
 from cti.house import House
 from cti.house_visits import PURPOSES
 from cti.people.rules import Directory, Person, Right, checked_text
-from cti.results.forms import Form, Part
+from cti.results.forms import Form, Part, spoken_day
 from cti.results.record import Campaign, Opinion, Record, Selection, WorkItem
 from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, month_of, week_of, zone_of
 from cti.results.store import By as ResultBy
@@ -268,7 +268,9 @@ class VisitDesk:
         earlier = await self._results.of_customer(it.customer, RECORDS + 1)
         content = record.satisfaction if record else None
         script = house.script(it.script)
-        told = script.told(locale, self._facts(case, person), content) if script else ()
+        told = (
+            script.told(locale, self._facts(case, event, person, locale), content) if script else ()
+        )
         return Brief(
             case=case,
             tries=await self.lists.tries_of(visit),
@@ -289,16 +291,20 @@ class VisitDesk:
             and self.calls.talks_with(person, case.customer) is not None,
         )
 
-    def _facts(self, case: Case, person: Person) -> dict[str, str]:
+    def _facts(
+        self, case: Case, event: Event | None, person: Person, locale: str
+    ) -> dict[str, str]:
         house, customer = self.house, case.customer
-        event = case.visit.from_at.astimezone(house.zone)
+        day = event.day if event else case.visit.from_at.astimezone(house.zone).date()
+        phone = house.card.phone or house.dialing.caller_id
         return {
             "customer": customer.name if customer else "",
             "title": customer.title if customer else "",
             "house": house.card.name,
             "agent": person.name,
             "number": person.number,
-            "day": f"{event:%Y-%m-%d}",
+            "phone": normal(phone, house.card.country).shown if phone else "",
+            "day": spoken_day(day, locale),
             "department": case.visit.department,
         }
 

@@ -1,5 +1,7 @@
 """What a form takes, and what a script says."""
 
+from datetime import date
+
 import pytest
 
 from cti.results.forms import (
@@ -18,6 +20,7 @@ from cti.results.forms import (
     read_script,
     satisfaction,
     scores,
+    spoken_day,
 )
 
 SAME = dict.fromkeys(LOCALES, "?")
@@ -193,3 +196,9 @@ def test_an_answer_about_a_person_is_the_score_of_whom_the_event_names() -> None
     found = scores(form, answers, {"stylist": "Anna", "photographer": "Ben"})
 
     assert (("stylist", "Anna", "satisfied"),) == found
+
+
+def test_a_day_is_written_as_it_is_said() -> None:
+    said = [spoken_day(date(2026, 3, 7), locale) for locale in LOCALES]
+
+    assert ["7 March", "3月7日", "3月7日"] == said
