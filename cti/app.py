@@ -264,7 +264,7 @@ class App:
         self.house = house
         self.desk.obey(house)
         self.wall.obey(house)
-        self.site.obey(house.card.name, house.card.locale, house.zone)
+        self.site.obey(house)
         for line in self.lines:
             line.switchboard.book.house = house
 
@@ -367,7 +367,7 @@ class App:
         self.registry.register(Collected(self.office.collecting))
 
     def _pages(self) -> web.Application:
-        web_settings, card = self.settings.web, self.house.card
+        web_settings = self.settings.web
         login = Login(
             self.people, lifetime=timedelta(hours=web_settings.session_hours), clock=self.clock
         )
@@ -380,10 +380,8 @@ class App:
             session_hours=web_settings.session_hours,
             behind_proxy=web_settings.behind_proxy,
             open_metrics=web_settings.open_metrics,
-            house=card.name,
-            house_locale=card.locale,
-            zone=self.house.zone,
         )
+        self.site.obey(self.house)
         pages = make_app(
             accounts=login,
             desk=self.desk,

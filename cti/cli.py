@@ -501,7 +501,8 @@ def customers_import(
 
     The first line names the columns: external_id, name, phones, tier, company, area, note,
     care_flags, do_not_call, title, email, birthday, owner, member_no, member_since, consent,
-    do_not_sms, hours, zone, merchant. The same file again changes nothing.
+    do_not_sms, hours, zone, merchant. Tiers and care flags are those of the house file. The
+    same file again changes nothing.
 
     Parameters
     ----------
@@ -511,7 +512,7 @@ def customers_import(
         utf-8, utf-16, gb18030 or big5; none: utf-8.
     """
     settings = _settings(config)
-    region = _house(settings).card.country
+    house = _house(settings)
 
     async def bring_in() -> int:
         from cti.customers.imports import Report, import_csv
@@ -526,11 +527,12 @@ def customers_import(
                 await import_csv(
                     file,
                     store,
-                    region,
+                    house.card.country,
                     dry=dry_run,
                     encoding=encoding,
                     report=report,
                     owners=owners,
+                    rules=house.customers,
                 )
             finally:
                 if report.added or report.changed or report.same or report.broken:
@@ -545,7 +547,7 @@ def customers_events(file: Path, *, encoding: str = "", config: Config = None) -
     """Add, move and cancel what happened to customers, from a CSV file.
 
     The first line names the columns: external_id, customer or phone; kind, day, time, ref,
-    amount, department, cancelled. The same file again changes nothing; a line with a known
+    amount, department, staff, cancelled. The same file again changes nothing; a line with a known
     reference and another day moves it. Broken lines are told, the others stored.
 
     Parameters

@@ -63,6 +63,8 @@ class HouseCard:
     """Region by which numbers are read and holidays are found."""
     holidays_file: str = ""
     lunar: bool = True
+    phone: str = ""
+    """The number that agents tell customers to call; empty: the one that they see."""
     single_agent_owner_decides: bool = True
 
 
@@ -418,6 +420,56 @@ class QualityRules:
     items: Mapping[str, QualityItem] = field(default_factory=lambda: QUALITY_ITEMS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """What a customer is worth to the house: `[[customers.tiers]]`, with its name by language."""
+
+    id: str
+    labels: Mapping[str, str]
+
+
+def _tier(id: str, en: str, hant: str, hans: str) -> tuple[str, Tier]:
+    return id, Tier(id=id, labels={"en": en, "zh-Hant": hant, "zh-Hans": hans})
+
+
+TIERS: Final[Mapping[str, Tier]] = dict(
+    (
+        _tier("gold", "gold card", "金卡", "金卡"),
+        _tier("vip", "VIP", "VIP", "VIP"),
+        _tier("normal", "ordinary", "普通", "普通"),
+    )
+)
+"""The reference tiers by id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRules:
+    """Section `[customers]` (requirements CUST-09, CUST-13, INB-27)."""
+
+    tiers: Mapping[str, Tier] = field(default_factory=lambda: TIERS)
+    care_flags: tuple[str, ...] = ("elderly", "speak_slowly", "hearing")
+    mask_numbers: bool = True
+    """Whether only who works with a customer, or supervises, sees his number whole."""
+
+    def tier(self, said: str) -> str | None:
+        """Give the id of a tier that is said by its id or name, in any case; None: none."""
+        word = said.casefold()
+        for one in self.tiers.values():
+            if word in (one.id.casefold(), *(label.casefold() for label in one.labels.values())):
+                return one.id
+        return None
+
+    def name_of(self, tier: str, locale: str) -> str:
+        """Give what a tier is called in a language; of one that is not known its id."""
+        known = self.tiers.get(tier)
+        return known.labels[locale] if known else tier
+
+    @property
+    def own_names(self) -> Mapping[str, Mapping[str, str]]:
+        """The names of tiers that the house gave itself, by id and language."""
+        return {id: one.labels for id, one in self.tiers.items() if one != TIERS.get(id)}
+
+
 RETENTION_PURPOSES: Final = ("inbound", "outbound", "internal", "voicemail")
 """What a recording was made of: a call by its direction, or a message that a caller left."""
 
@@ -464,6 +516,7 @@ class House:
     dialing: DialingRules = DialingRules()
     recordings: RecordingRules = RecordingRules()
     quality: QualityRules = field(default_factory=QualityRules)
+    customers: CustomerRules = field(default_factory=CustomerRules)
     calendar: Calendar = field(default_factory=Calendar)
     warnings: tuple[Caution, ...] = ()
     version: str = ""
@@ -477,6 +530,12 @@ class House:
     def form(self, name: str) -> Form:
         """Give a form as this house asks it, with what it requires; the plain one without name."""
         return self.forms.get(name, PLAIN).asking(self.visits.required)
+
+    @property
+    def staff_roles(self) -> tuple[str, ...]:
+        """The roles of those whom a form asks about by person, in its order."""
+        asked = (one.staff for form in self.forms.values() for one in form.fields if one.staff)
+        return tuple(dict.fromkeys(asked))
 
     def script(self, name: str) -> Script | None:
         """Give a script: by its name, or that of all visits; None if there is none."""

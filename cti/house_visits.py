@@ -49,6 +49,8 @@ class VisitRule:
     population: str = ""
     """`members`, `clients`, `households_of_area`, `no_service_since:365d`,
     `top:3:spend:department`."""
+    also_tiers: tuple[str, ...] = ()
+    """Customers of these tiers are visited beside those who spent most (CB-RETAIL-01)."""
     offset: int = 0
     """Days from the event to the first day on which it may be made."""
     deadline: int | None = None

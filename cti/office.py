@@ -61,6 +61,7 @@ from cti.visits.planner import Asked as PlanAsked
 from cti.visits.planner import Planner
 from cti.visits.record import Wishes
 from cti.visits.routes import VisitPages
+from cti.visits.selections import Selections
 from cti.visits.store import PlanStore, VisitStore
 from cti.web.rooms import Room as WebRoom
 from recordings import wave
@@ -365,6 +366,7 @@ class Office:
             finisher=self.visit_calls,
             evidence=Evidence(calls, self.recordings),
             wishes=self._wishes,
+            events=self.events,
             house=house,
             clock=clock,
         )
@@ -372,10 +374,12 @@ class Office:
             self.visits,
             VisitLists(db),
             self.results,
+            Selections(db),
             calls=self.visit_calls,
             customers=customers,
             contacts=self._contacts,
             wishes=self._wishes,
+            events=self.events,
             house=house,
             people=self._people,
             clock=clock,
@@ -593,10 +597,13 @@ class Office:
         return [(wave.clock(one.at_ms), one.person, one.text) for one in found]
 
     async def _names_of(self, customers: Collection[str]) -> Mapping[str, str]:
-        return await names_of(self._customers, customers)
+        return await names_of(self._customers, customers, self._house())
 
 
-async def names_of(store: CustomerStore, customers: Collection[str]) -> Mapping[str, str]:
-    """Give the names of customers, with their tiers, by id (MISS-10)."""
+async def names_of(
+    store: CustomerStore, customers: Collection[str], house: House
+) -> Mapping[str, str]:
+    """Give the names of customers, with what the house calls their tiers, by id (MISS-10)."""
     found = [await store.get(customer) for customer in sorted(customers)]
-    return {one.id: f"{one.name} · {one.tier}" if one.tier else one.name for one in found if one}
+    tiers = {one.id: house.customers.name_of(one.tier, house.card.locale) for one in found if one}
+    return {one.id: " · ".join(filter(None, (one.name, tiers[one.id]))) for one in found if one}

@@ -17,7 +17,7 @@ from cti.callbacks import rules
 from cti.callbacks.desk import CallbackDesk, Case
 from cti.callbacks.rules import BY_HAND, ENDS, NOTE_LIMIT, Callback, State
 from cti.callbacks.store import Wanted
-from cti.customers.rules import normal
+from cti.customers.rules import normal, seen_by
 from cti.errors import Refused
 from cti.people.rules import Person, Right
 from cti.web.auth import Denied, Visitor
@@ -116,12 +116,12 @@ class CallbackPages:
         if not person.may(Right.OWN_WORK):
             return see_other(f"{PATH}/all")
         due = await self.desk.due_list(person, _id(request, "after"))
-        free = [self._line(case) for case in due.free]
+        free = [self._line(case, person) for case in due.free]
         return self.kit.pages.page(
             request,
             visitor,
             "callbacks/due.html",
-            own=[self._line(case) for case in due.own],
+            own=[self._line(case, person) for case in due.own],
             free=free,
             more=free[-1].callback.id if due.more else "",
             paged="after" in request.query,
@@ -134,7 +134,7 @@ class CallbackPages:
         """Show every callback that the filters in the URL name."""
         wanted = _wanted(request)
         found, more = await self.desk.find(wanted)
-        lines = [self._line(case) for case in found]
+        lines = [self._line(case, _person(visitor)) for case in found]
         following = {**request.query, "after": lines[-1].callback.id} if more else {}
         return self.kit.pages.page(
             request,
@@ -178,7 +178,7 @@ class CallbackPages:
             "callbacks/one.html",
             status=409 if refusal else 200,
             refusal=refusal and self._told(refusal),
-            line=self._line(file.case),
+            line=self._line(file.case, person),
             misses=file.misses,
             recordings=await self.recordings(calls, person, address),
             deeds=[(deed, self._name(deed.who)) for deed in file.deeds],
@@ -246,12 +246,13 @@ class CallbackPages:
 
     # -- saying it
 
-    def _line(self, case: Case) -> Line:
-        callback = case.callback
-        country = self.desk.house.card.country
+    def _line(self, case: Case, person: Person) -> Line:
+        callback, house = case.callback, self.desk.house
+        number = normal(callback.number, house.card.country).shown or callback.number
+        holds = callback.state is State.CLAIMED and callback.owner == person.id
         return Line(
             callback=callback,
-            number=normal(callback.number, country).shown or callback.number,
+            number=seen_by(person, number, house.customers, at_work=holds),
             names=[customer.name for customer in case.customers],
             do_not_call=case.do_not_call,
             owner=self._name(callback.owner) if callback.owner else "",

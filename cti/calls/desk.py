@@ -481,7 +481,7 @@ class Desk:
             "standard": ring.standard,
             "apologise_from": ring.apologise_from,
             "approximate": record.approximate,
-            "customers": [_customer(customer) for customer in live.found.customers],
+            "customers": [_customer(one, self.house) for one in live.found.customers],
             "chosen": live.chosen,
             "contacts": [self._contact(one, live.found, person) for one in live.found.contacts],
             "owed": [_owed(one) for one in live.found.owed],
@@ -605,11 +605,12 @@ def _ready(found: asyncio.Future[Found] | None) -> Found | None:
     return found.result()
 
 
-def _customer(customer: Customer) -> dict[str, Any]:
+def _customer(customer: Customer, house: House) -> dict[str, Any]:
+    own = house.customers.own_names.get(customer.tier)
     return {
         "id": customer.id,
         "name": customer.name,
-        "tier": customer.tier or None,
+        "tier": own[house.card.locale] if own else customer.tier or None,
         "company": customer.company or None,
         "area": customer.area or None,
         "phones": list(customer.phones),

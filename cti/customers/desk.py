@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final
 
 from cti.clock import Clock
-from cti.customers.events import Event, EventEntry, Fault, read_event
+from cti.customers.events import Event, EventEntry, Fault, read_event, staff_text
 from cti.customers.happenings import Happenings, Told
 from cti.customers.rules import Customer, Entry, normal, read_entry
 from cti.customers.store import CustomerStore, EventStore
@@ -19,8 +19,8 @@ from cti.errors import Refused
 from cti.house import House
 from cti.people.rules import Directory, Person, Right
 
-WISHES: Final = ("do_not_call", "do_not_sms", "consent", "hours", "zone")
-"""What a customer says for himself, and whoever talks with him writes down."""
+WISHES: Final = ("do_not_call", "do_not_sms", "consent", "hours", "zone", "care_flags")
+"""What a customer says for himself, and whoever talks with him writes down or minds."""
 FOUND_MOST: Final = 20
 
 
@@ -61,14 +61,16 @@ class CustomerDesk:
     async def wish(
         self, customer: str, said: Mapping[str, str], person: Person, address: str = ""
     ) -> None:
-        """Keep what a customer wants: do_not_call, do_not_sms, consent, hours, zone.
+        """Keep what a customer wants and needs: `WISHES`. A care flag that he has may stay.
 
         Raises `Refused`: no_such_customer; wish_wrong (`why`); wish_lift, when somebody who is
         no supervisor takes back that he must not be called.
         """
         before = await self.get(customer)
         fields = {name: said.get(name, "") for name in WISHES}
-        entry, reasons = read_entry({"name": "?", "external_id": "?", **fields}, "")
+        rules = self._house().customers
+        rules = replace(rules, care_flags=(*rules.care_flags, *before.care_flags))
+        entry, reasons = read_entry({"name": "?", "external_id": "?", **fields}, "", rules=rules)
         if entry is None:
             raise Refused("wish_wrong", "; ".join(reasons), why="; ".join(reasons))
         wish = Entry(
@@ -78,6 +80,7 @@ class CustomerDesk:
             consent=entry.consent or {},
             hours=entry.hours or (),
             zone=entry.zone,
+            care_flags=entry.care_flags,
         )
         if before.do_not_call and not wish.do_not_call and not person.may(Right.REVIEW):
             raise Refused("wish_lift", "only a supervisor lets him be called again")
@@ -91,6 +94,15 @@ class CustomerDesk:
             raise Refused("no_person", "there is nobody with this number")
         entry = Entry(name=before.name, owner=found[0].id if found else "")
         await self._change(customer, entry, "customer_owner", person, address)
+
+    async def rank(self, customer: str, tier: str, person: Person, address: str = "") -> None:
+        """Give a customer a tier of the house, or (empty) none. Raises `Refused` (tier_wrong)."""
+        before, rules = await self.get(customer), self._house().customers
+        found = rules.tier(tier) if tier else ""
+        if found is None:
+            raise Refused("tier_wrong", f"the house has no tier {tier[:32]!r}")
+        entry = Entry(name=before.name, tier=found)
+        await self._change(customer, entry, "customer_tier", person, address)
 
     async def _change(
         self, customer: str, entry: Entry, what: str, person: Person, address: str
@@ -200,6 +212,7 @@ def _said(event: Event) -> dict[str, str]:
         "kind": event.kind,
         "ref": event.ref,
         "time": f"{event.time:%H:%M}" if event.time else "",
+        "staff": staff_text(event.staff),
         "amount": "" if event.amount is None else str(event.amount),
         "department": event.department,
     }

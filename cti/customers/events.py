@@ -6,7 +6,7 @@ with another day it was moved; it may be cancelled, and come back.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
 from typing import Final
@@ -16,13 +16,16 @@ from cti.house_visits import EVENTS
 
 KINDS: Final = tuple(kind for kind in EVENTS if kind != "birthday")
 """What can be entered; a birthday stands in the customer's record."""
-COLUMNS: Final = ("kind", "day", "time", "ref", "amount", "department", "cancelled")
+COLUMNS: Final = ("kind", "day", "time", "ref", "amount", "department", "staff", "cancelled")
 REF_LIMIT: Final = 64
 DEPARTMENT_LIMIT: Final = 64
+STAFF_MOST: Final = 8
+STAFF_LIMIT: Final = 64
 FIRST: Final = date(1990, 1, 1)
 LAST: Final = date(2099, 12, 31)
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 _CENT: Final = Decimal("0.01")
+ROLE: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class EventEntry:
     ref: str
     time: "time | None" = None
     """By the customer's clock, if it is known."""
+    staff: Mapping[str, str] = field(default_factory=dict)
+    """Who served him, by role: the stylist, the photographer (CUST-05)."""
     amount: Decimal | None = None
     department: str = ""
     cancelled: bool = False
@@ -49,6 +54,7 @@ class Event:
     ref: str
     day: date
     time: "time | None" = None
+    staff: Mapping[str, str] = field(default_factory=dict)
     amount: Decimal | None = None
     department: str = ""
     cancelled: bool = False
@@ -62,6 +68,8 @@ Fault = tuple[str, str]
 
 def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]:
     """Read the fields of an event (`COLUMNS`); give it, or all that is wrong.
+
+    The staff is `stylist=Anna; photographer=Ben`: a role and a name each, parted by `;`.
 
     Without a reference the day is it, so that the same file again adds nothing.
     """
@@ -80,6 +88,7 @@ def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]
     for name, limit in (("ref", REF_LIMIT), ("department", DEPARTMENT_LIMIT)):
         if len(texts[name]) > limit:
             faults.append((name, f"it is longer than {limit} characters"))
+    staff = _staff(texts["staff"], faults)
     cancelled = MARKS_SAID.get(texts["cancelled"].casefold())
     if cancelled is None:
         faults.append(("cancelled", f"{texts['cancelled'][:20]!r} is neither yes nor no"))
@@ -90,7 +99,27 @@ def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]
         day=day,
         ref=texts["ref"] or day.isoformat(),
         time=at,
+        staff=staff,
         amount=Decimal(texts["amount"]).quantize(_CENT) if texts["amount"] else None,
         department=texts["department"],
         cancelled=bool(cancelled),
     ), []
+
+
+def _staff(text: str, faults: list[Fault]) -> dict[str, str]:
+    found = dict[str, str]()
+    for part in filter(None, map(str.strip, re.split("[;；]", text))):
+        role, _, name = (one.strip() for one in part.partition("="))
+        role = role.casefold()
+        if not ROLE.fullmatch(role) or not name or len(name) > STAFF_LIMIT or role in found:
+            faults.append(("staff", f"{part[:40]!r} is none as stylist=Anna, each role once"))
+        else:
+            found[role] = name
+    if len(found) > STAFF_MOST:
+        faults.append(("staff", f"it names more than {STAFF_MOST} roles"))
+    return found
+
+
+def staff_text(staff: Mapping[str, str]) -> str:
+    """Write who served a customer as it is read."""
+    return "; ".join(f"{role}={name}" for role, name in staff.items())

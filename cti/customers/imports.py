@@ -19,6 +19,7 @@ from typing_extensions import override
 from cti.customers.rules import Entry, read_entry
 from cti.customers.store import CustomerStore, Kept
 from cti.errors import CommitUnknown, ConfigError
+from cti.house import CustomerRules
 
 COLUMNS: Final = (
     "external_id",
@@ -86,11 +87,12 @@ async def import_csv(
     encoding: str = "",
     report: Report | None = None,
     owners: Mapping[str, str] | None = None,
+    rules: CustomerRules | None = None,
 ) -> Report:
     """Store the good lines of a file and tell of the others.
 
     `region` is the house's country, for numbers without country code; `owners` are people's ids
-    by their numbers; `report` fills up as the
+    by their numbers, `rules` say which tiers and care flags there are; `report` fills up as the
     file is stored. Raises `ConfigError` (customers_file, customers_encoding, customers_heading)
     before anything is stored, `StoreUnavailable` in between: what the report counts is stored,
     and the same file can be given again.
@@ -98,7 +100,7 @@ async def import_csv(
     report = report or Report()
     report.dry = dry
     text = await asyncio.to_thread(read_file, path, encoding)
-    lines = Lines(text, region, str(path), owners)
+    lines = Lines(text, region, str(path), owners, rules)
     while chunk := await asyncio.to_thread(lambda: list(islice(lines, AT_ONCE))):
         report.broken += [line for line in chunk if isinstance(line, Broken)]
         entries = [line for line in chunk if isinstance(line, Entry)]
@@ -200,10 +202,15 @@ class Lines(Iterator[Entry | Broken]):
     """The customers of a file, each line an entry or broken."""
 
     def __init__(
-        self, text: str, region: str, name: str, owners: Mapping[str, str] | None = None
+        self,
+        text: str,
+        region: str,
+        name: str,
+        owners: Mapping[str, str] | None = None,
+        rules: CustomerRules | None = None,
     ) -> None:
         self._records = Records(text, name, COLUMNS, _lacks)
-        self._region, self._owners = region, owners
+        self._region, self._owners, self._rules = region, owners, rules
         self._seen: dict[tuple[str, ...], int] = {}
 
     @override
@@ -212,7 +219,7 @@ class Lines(Iterator[Entry | Broken]):
         if isinstance(record, Broken):
             return record
         line, said = record
-        entry, reasons = read_entry(said, self._region, self._owners)
+        entry, reasons = read_entry(said, self._region, self._owners, self._rules)
         if entry is None:
             return Broken(line, tuple(reasons))
         if told := self._twice(line, entry):

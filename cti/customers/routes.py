@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from cti.clock import Clock
 from cti.customers import events
 from cti.customers.desk import CustomerDesk, today
-from cti.customers.rules import CONSENTS, Customer
+from cti.customers.events import STAFF_LIMIT, staff_text
+from cti.customers.rules import CONSENTS, Customer, normal, seen_by
 from cti.errors import Refused
 from cti.house import House
 from cti.machines.store import MachineStore
@@ -93,7 +94,7 @@ class CustomerRoom:
         refusal: Refused | None = None,
         typed: Mapping[str, str] | None = None,
     ) -> web.Response:
-        found = await self._desk.get(request.match_info["id"])
+        found, rules = await self._desk.get(request.match_info["id"]), self._house().customers
         return self._kit.pages.page(
             request,
             visitor,
@@ -103,9 +104,14 @@ class CustomerRoom:
             it=found,
             events=await self._desk.events.of_customer(found.id),
             kinds=events.KINDS,
+            roles=self._house().staff_roles,
             consents=CONSENTS,
+            tiers=self._tiers(visitor.locale),
+            flags=list(dict.fromkeys((*rules.care_flags, *found.care_flags))),
+            phones=[self._phone(one, visitor) for one in found.phones],
             hours="; ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in found.hours),
             birthday=_birthday(found),
+            staff_most=STAFF_LIMIT,
             who=self._who,
             today=today(self._house(), self._clock),
             typed={**_BLANK, **(typed or {})},
@@ -114,18 +120,32 @@ class CustomerRoom:
             may_work=bool(visitor.person and visitor.person.may(Right.OWN_WORK)),
         )
 
+    def _tiers(self, locale: str) -> dict[str, str]:
+        return {id: one.labels[locale] for id, one in self._house().customers.tiers.items()}
+
+    def _phone(self, number: str, visitor: Visitor) -> str:
+        house = self._house()
+        shown = normal(number, house.card.country).shown or number
+        return seen_by(_person(visitor), shown, house.customers)
+
     async def act(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Keep what a customer wants, what happened to him, or who looks after him."""
         form, customer = await request.post(), request.match_info["id"]
         said = {key: str(text)[:LIMIT] for key, text in form.items()}
+        said["staff"] = staff_text(
+            {name[6:]: text for name, text in said.items() if name[:6] == "staff-" and text.strip()}
+        )
+        said["care_flags"] = "; ".join(map(str, form.getall("care_flags", [])))[:LIMIT]
         person, address = _person(visitor), self._kit.auth.site.address(request)
         try:
             match said.get("do"):
                 case "wishes":
                     await self._desk.wish(customer, _wishes(said), person, address)
+                case "owner" | "tier" if not person.may(Right.REVIEW):
+                    raise Denied(403, "role")
+                case "tier":
+                    await self._desk.rank(customer, said.get("tier", ""), person, address)
                 case "owner":
-                    if not person.may(Right.REVIEW):
-                        raise Denied(403, "role")
                     await self._desk.give(customer, said.get("owner", ""), person, address)
                 case "event":
                     await self._desk.happened(customer, said, person, address)
@@ -187,7 +207,11 @@ class CustomerRoom:
         except ValidationError:
             raise Denied(400, "body") from None
         said = [
-            {name: str(text) for name, text in one.model_dump().items() if text is not None}
+            {
+                name: staff_text(text) if isinstance(text, dict) else str(text)
+                for name, text in one.model_dump().items()
+                if text is not None
+            }
             for one in body.events
         ]
         address = self._kit.auth.site.address(request)

@@ -13,6 +13,8 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from cti.calendar import Span
+from cti.house import CustomerRules
+from cti.people.rules import Person, Right
 
 RAW_LIMIT: Final = 128
 DIGITS_LIMIT: Final = 32
@@ -183,14 +185,19 @@ class Entry:
 
 
 def read_entry(
-    said: Mapping[str, str], region: str, owners: Mapping[str, str] | None = None
+    said: Mapping[str, str],
+    region: str,
+    owners: Mapping[str, str] | None = None,
+    rules: CustomerRules | None = None,
 ) -> tuple[Entry | None, list[str]]:
     """Read the fields of a customer; give the entry, or every reason why it is none.
 
     Fields: those of `Entry`; phones and care flags are parted by `;` or `/`. A birthday is
     1980-05-01 or 05-01, with `lunar` before it one of the lunar calendar; hours are 09:00-12:00,
     consent is marketing=no, both parted by `;`; the owner is a person's number, of which `owners`
-    gives the ids. Control characters become blanks; nothing is cut short silently.
+    gives the ids. The tier is one of the house's, by id or name, care flags are those of the
+    house; without `rules` those of the reference. Control characters become blanks; nothing is
+    cut short silently.
     """
     reasons: list[str] = []
     texts = {
@@ -199,7 +206,8 @@ def read_entry(
         if field in said
     }
     phones = _phones(said["phones"], region, reasons) if "phones" in said else None
-    flags = _flags(said["care_flags"], reasons) if "care_flags" in said else None
+    rules = rules or CustomerRules()
+    flags = _flags(said["care_flags"], rules, reasons) if "care_flags" in said else None
     more: dict[str, Any] = {
         name: _mark(name, said[name], reasons) for name in MARKS if name in said
     }
@@ -210,6 +218,8 @@ def read_entry(
     }
     if "owner" in said:
         more["owner"] = _owner(said["owner"], owners or {}, reasons)
+    if texts.get("tier"):
+        texts["tier"] = _tier(texts["tier"], rules, reasons)
     _check_texts(texts, reasons)
     if not texts.get("name"):
         reasons.append("it has no name")
@@ -260,8 +270,23 @@ def _phones(text: str, region: str, reasons: list[str]) -> tuple[tuple[str, str]
     return tuple(found.items())
 
 
-def _flags(text: str, reasons: list[str]) -> tuple[str, ...]:
-    flags = tuple(dict.fromkeys(_parts(text)))
+def _tier(said: str, rules: CustomerRules, reasons: list[str]) -> str:
+    found = rules.tier(said)
+    if found is None:
+        known = ", ".join(rules.tiers) or "there are none"
+        reasons.append(f"tier {said[:32]!r} is none of the house's: {known}")
+    return found or ""
+
+
+def _flags(text: str, rules: CustomerRules, reasons: list[str]) -> tuple[str, ...]:
+    known = {flag.casefold(): flag for flag in rules.care_flags}
+    flags = tuple(dict.fromkeys(known.get(one.casefold(), one) for one in _parts(text)))
+    strange = [flag for flag in flags if flag not in rules.care_flags]
+    reasons += [
+        f"care flag {flag[:32]!r} is none of the house's: "
+        f"{', '.join(rules.care_flags) or 'there are none'}"
+        for flag in strange
+    ]
     if len(flags) > CARE_FLAGS_LIMIT or any(len(flag) > CARE_FLAG_LIMIT for flag in flags):
         reasons.append(
             f"care_flags holds at most {CARE_FLAGS_LIMIT} words of {CARE_FLAG_LIMIT} characters"
@@ -380,6 +405,26 @@ _READ: Final = {
     "consent": _consent,
 }
 """How fields that are no plain texts are read; an empty one says nothing."""
+
+
+def masked(number: str) -> str:
+    """Hide the middle of a number as people read it: 138 **** 8000.
+
+    The last four figures stay, the four before them go; of a short one only the last two stay.
+    """
+    places = [n for n, sign in enumerate(number) if sign.isdigit()]
+    kept = 4 if len(places) > _SHORT.stop - 1 else 2
+    hidden = set(places[-kept - 4 : -kept] if len(places) > kept else ())
+    return "".join("*" if n in hidden else sign for n, sign in enumerate(number))
+
+
+def seen_by(person: Person, number: str, rules: CustomerRules, *, at_work: bool = False) -> str:
+    """Give a customer's number as somebody may see it (CUST-13).
+
+    `at_work`: he is the one who works with this customer now.
+    """
+    whole = at_work or not rules.mask_numbers or person.may(Right.REVIEW)
+    return number if whole else masked(number)
 
 
 def normal(raw: str | None, region: str) -> Number:

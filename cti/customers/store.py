@@ -110,6 +110,16 @@ customers: Final = Table(
         sqlite_where=text("area <> ''"),
         postgresql_where=text("area <> ''"),
     ),
+    *(
+        Index(
+            f"ix_customers_{name}",
+            column,
+            "id",
+            sqlite_where=text(f"{column} <> ''"),
+            postgresql_where=text(f"{column} <> ''"),
+        )
+        for name, column in (("tier", "tier"), ("of_area", "area"), ("owner", "owner"))
+    ),
 )
 """`member` follows from the member's number and day; `consent` and `hours` are JSON."""
 phones: Final = Table(
@@ -130,6 +140,7 @@ customer_events: Final = Table(
     Column("ref", String(REF_LIMIT), nullable=False),
     Column("day", Date, nullable=False),
     Column("time", Time),
+    Column("staff", String(1000), nullable=False),
     Column("amount_cents", BigInteger),
     Column("department", String(DEPARTMENT_LIMIT), nullable=False),
     Column("cancelled", Boolean, nullable=False),
@@ -261,18 +272,6 @@ class CustomerStore:
             found = await _read(connection, customers.c.id == customer)
         return found[0] if found else None
 
-    async def matching(self, *, tier: str, area: str, after: str, limit: int) -> list[Customer]:
-        """Give customers of a tier and an area, by id, from behind `after` on; empty is any."""
-        wanted = customers.c.id > after
-        if tier:
-            wanted &= customers.c.tier == tier
-        if area:
-            wanted &= customers.c.area == area
-        some = select(customers.c.id).where(wanted).order_by(customers.c.id).limit(limit)
-        async with self._db.read() as connection:
-            found = await _read(connection, customers.c.id.in_(some))
-        return sorted(found, key=lambda one: one.id)
-
     async def tiers(self, some: Collection[str]) -> Mapping[str, str]:
         """Give the tiers of customers who have one."""
         wanted, found = sorted(set(some)), dict[str, str]()
@@ -346,6 +345,11 @@ class CustomerStore:
         return await self._page(
             *born, one.birth_month.is_not(None), *changed, after=after, limit=limit
         )
+
+    async def of_tiers(self, tiers: Collection[str], *, after: str, limit: int) -> list[Customer]:
+        """Give customers of some tiers, by id, behind one; without phones."""
+        among = (customers.c.tier.in_(sorted(tiers)), text("customers.tier <> ''"))
+        return await self._page(*among, after=after, limit=limit)
 
     async def spread_over(
         self, low: int, high: int, *, of: str, after: tuple[int, str], limit: int
@@ -648,6 +652,7 @@ def _event_values(one: EventEntry | Event) -> dict[str, Any]:
     return {
         "day": one.day,
         "time": one.time,
+        "staff": json.dumps(one.staff, ensure_ascii=False, sort_keys=True) if one.staff else "",
         "amount_cents": None if one.amount is None else int(one.amount * 100),
         "department": one.department,
         "cancelled": one.cancelled,
@@ -676,6 +681,7 @@ def _event(row: Row[Any]) -> Event:
         ref=row.ref,
         day=row.day,
         time=row.time,
+        staff=json.loads(row.staff) if row.staff else {},
         amount=None if cents is None else Decimal(cents) / 100,
         department=row.department,
         cancelled=row.cancelled,

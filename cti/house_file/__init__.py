@@ -22,7 +22,17 @@ from typing import Any, Final
 from cti.clock import SystemClock
 from cti.errors import HouseError
 from cti.house import House
-from cti.house_file import basics, calling, duty, fines, quality, recording, texts, visits
+from cti.house_file import (
+    basics,
+    calling,
+    customers,
+    duty,
+    fines,
+    quality,
+    recording,
+    texts,
+    visits,
+)
 from cti.house_file.cautions import cautions
 from cti.house_file.days import KEY as OWN_DAYS
 from cti.house_file.days import calendar, own_days
@@ -41,6 +51,7 @@ READ: Final = (
     "dialing",
     "recordings",
     "quality",
+    "customers",
 )
 LATER: Final = (
     "cases",
@@ -48,7 +59,6 @@ LATER: Final = (
     "orders",
     "assessment",
     "reports",
-    "customers",
 )
 """Sections whose keys only a later version reads and checks."""
 
@@ -150,6 +160,7 @@ def _whole(reading: Reading, source: Source, now: datetime) -> None:
     if house.card.holidays_file and source.days is None:
         reading.wrong(OWN_DAYS, "csv_missing", folder=CALENDARS)
     own = own_days(reading, source.days)
+    customers.refuse_unknown_tiers(reading, house)
     forms, scripts = texts.read_texts(reading, house, source.texts)
     if reading.findings:
         return
@@ -246,5 +257,6 @@ def _house(keys: Mapping[str, Keys], effective_from: date | None) -> House:
         dialing=calling.dialing(keys["dialing"]),
         recordings=recording.recordings(keys["recordings"]),
         quality=quality.quality(keys["quality"]),
+        customers=customers.customers(keys["customers"]),
         effective_from=effective_from,
     )

@@ -33,6 +33,7 @@ DEFAULT_LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "feedback": (180, 300),
 }
 _JURISDICTION = re.compile(r"|[A-Z]{2}(-[A-Z0-9]{1,3})?")
+_PHONE = re.compile(r"|\+?[0-9][0-9 ()-]{1,30}")
 _CSV = re.compile(r"|[A-Za-z0-9][A-Za-z0-9._-]{0,59}\.csv")
 
 
@@ -68,6 +69,9 @@ def card(keys: Keys) -> HouseCard:
         country=country,
         holidays_file=holidays_file,
         lunar=keys.flag("lunar", default=plain.lunar),
+        phone=keys.text(
+            "phone", plain.phone, lambda text: _PHONE.fullmatch(text) is not None, "number"
+        ),
         single_agent_owner_decides=keys.flag(
             "single_agent_owner_decides", default=plain.single_agent_owner_decides
         ),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cti import shipped
+from cti.customers.events import ROLE
 from cti.house import House
 from cti.house_file.keys import Keys, Reading, show
 from cti.house_file.visits import NAME, PATH
@@ -174,12 +175,19 @@ def _field(keys: Keys) -> Field:
         labels=_labels(keys, standard.labels if standard else None),
         required=keys.flag("required", default=False),
         choices=_choices(keys, kind, standard),
+        staff=keys.text("staff", "", _is_role, "role"),
         event=keys.one_of("event", "", ("", *EVENTS)),
     )
+    if found.staff and kind != "satisfaction":
+        keys.wrong("staff", "staff_satisfaction")
     if found.event and kind != "date":
         keys.wrong("event", "event_date")
     keys.refuse_unknown()
     return found
+
+
+def _is_role(text: str) -> bool:
+    return not text or ROLE.fullmatch(text) is not None
 
 
 def _choices(keys: Keys, kind: str, standard: Field | None) -> tuple[Choice, ...]:

@@ -111,6 +111,7 @@ def _rule(keys: Keys, name: str, before: VisitRule | None, defaults: VisitRule) 
         event=keys.one_of("event", "", EVENTS),
         every=_period(keys, "every"),
         population=_population(keys, "population", ""),
+        also_tiers=keys.texts("also_tiers", plain.also_tiers, _is_name, "id"),
         offset=_days(keys, "offset", plain.offset, 0),
         deadline=_days(keys, "deadline", plain.deadline, 0),
         at=_at(keys, plain.at),
@@ -124,7 +125,10 @@ def _rule(keys: Keys, name: str, before: VisitRule | None, defaults: VisitRule) 
     )
     if not found.channels:
         keys.wrong("channels", "no_channel")
-    return _begun(keys, found, before)
+    found = _begun(keys, found, before)
+    if found.also_tiers and not found.population.startswith("top:"):
+        keys.wrong("also_tiers", "also_top")
+    return found
 
 
 def _at(keys: Keys, plain: time | None) -> time | None:

@@ -122,7 +122,8 @@ class PolicyRoom:
         }
 
     def _told(self, house: House, visitor: Visitor, at: datetime) -> Sequence[Any]:
-        return tell(house, at.astimezone(house.zone).date(), **self._words(visitor))
+        day, locale = at.astimezone(house.zone).date(), visitor.locale
+        return tell(house, day, **self._words(visitor), locale=locale)
 
     def _words(self, visitor: Visitor) -> dict[str, Any]:
         words, locale = self._kit.words, visitor.locale

@@ -45,9 +45,9 @@ class Told:
     rows: Sequence[Sequence[str]] = ()
 
 
-def tell(house: House, today: date, say: Say, word: Word) -> list[Told]:
-    """Tell a house's rules part by part, as seen on a day."""
-    teller = _Teller(house, say, word)
+def tell(house: House, today: date, say: Say, word: Word, locale: str) -> list[Told]:
+    """Tell a house's rules part by part, as seen on a day; `say` and `word` speak `locale`."""
+    teller = _Teller(house, say, word, locale)
     parts = [
         teller.hours(today),
         teller.ring(),
@@ -65,6 +65,7 @@ def tell(house: House, today: date, say: Say, word: Word) -> list[Told]:
         teller.dialing(),
         teller.departments(),
         teller.recordings(),
+        teller.customers(),
     ]
     return [part for part in parts if part.lines or part.rows]
 
@@ -86,8 +87,8 @@ def _percent(share: Decimal) -> str:
 class _Teller:
     """Tells one house in one language."""
 
-    def __init__(self, house: House, say: Say, word: Word) -> None:
-        self.house, self.say, self.word = house, say, word
+    def __init__(self, house: House, say: Say, word: Word, locale: str) -> None:
+        self.house, self.say, self.word, self.locale = house, say, word, locale
 
     # -- parts
 
@@ -289,6 +290,9 @@ class _Teller:
             when = self._when(rule.event, rule.offset)
         else:
             whom = self._population(rule.population)
+            if rule.also_tiers:
+                tiers = self._listed(self._tiers(rule.also_tiers))
+                whom = self.say("policy.visits.also", whom=whom, tiers=tiers)
             if rule.every.half_months:
                 when = self.say("policy.visits.half_month", whom=whom)
             elif rule.every.months:
@@ -558,6 +562,20 @@ class _Teller:
 
     # -- pieces
 
+    def customers(self) -> Told:
+        """Which tiers and care flags there are, and who sees numbers whole."""
+        rules = self.house.customers
+        lines = list[str]()
+        if rules.tiers:
+            names = self._listed(self._tiers(rules.tiers))
+            lines.append(self.say("policy.customers.tiers", tiers=names))
+        if rules.care_flags:
+            flags = self._listed(self.word("care", one) for one in rules.care_flags)
+            lines.append(self.say("policy.customers.care", flags=flags))
+        masks = rules.mask_numbers
+        lines.append(self.say("policy.customers.masked" if masks else "policy.customers.whole"))
+        return self._part("customers", lines)
+
     def _part(
         self,
         name: str,
@@ -603,6 +621,9 @@ class _Teller:
     def _window(self, span: Span) -> str:
         start, end = span
         return f"{start:%H:%M}–{'24:00' if end == time() else f'{end:%H:%M}'}"
+
+    def _tiers(self, tiers: Iterable[str]) -> Iterator[str]:
+        return (self.house.customers.name_of(one, self.locale) for one in tiers)
 
     def _listed(self, words: Iterable[str]) -> str:
         return self.say("policy.comma").join(words)

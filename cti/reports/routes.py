@@ -7,6 +7,7 @@ are made from the same sheet.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from aiohttp import web
 from cti.calls.record import Outcome, Reason
 from cti.calls.tally import MissedLine, Part, Tally, Wanted
 from cti.clock import Clock
+from cti.customers.rules import seen_by
 from cti.duty.rules import Assignment
 from cti.errors import Refused
 from cti.house import House
@@ -137,7 +139,7 @@ class ReportsRoom:
             lines = await self._counts.missed(wanted, MOST + 1)
             if len(lines) > MOST:
                 raise Refused("sheet_too_long", "narrow the filter", n=len(lines), most=MOST)
-            return await kit.downloads.answer(self._calls(kit, visitor.locale, asked, lines), form)
+            return await kit.downloads.answer(self._calls(kit, visitor, asked, lines), form)
         part: Part = "slot"
         if asked.by is By.AGENT:
             part = "rung"
@@ -163,7 +165,7 @@ class ReportsRoom:
             MISSED_BY,
             sheet,
             figures=(),
-            calls=_shown(self._calls(kit, visitor.locale, asked, lines[:PAGE])),
+            calls=_shown(self._calls(kit, visitor, asked, lines[:PAGE])),
             more=more and asked.url("/reports/missed", before=more),
         )
 
@@ -257,7 +259,11 @@ class ReportsRoom:
             zone=self._house().zone,
         )
 
-    def _calls(self, kit: Kit, locale: Locale, asked: Asked, lines: Sequence[MissedLine]) -> Sheet:
+    def _calls(
+        self, kit: Kit, visitor: Visitor, asked: Asked, lines: Sequence[MissedLine]
+    ) -> Sheet:
+        assert visitor.person is not None  # noqa: S101  the guard saw to it
+        locale, shown = visitor.locale, partial(seen_by, visitor.person)
         kinds = {
             "at": Kind.INSTANT,
             "number": Kind.PHONE,
@@ -283,7 +289,7 @@ class ReportsRoom:
             rows=[
                 [
                     line.at,
-                    line.number or line.caller,
+                    shown(line.number or line.caller or "", self._house().customers),
                     line.line,
                     ", ".join(line.queues),
                     kit.words.name(locale, "reason", line.reason),

@@ -13,17 +13,19 @@ import structlog
 
 from cti.callbacks.rules import serves
 from cti.clock import Clock
+from cti.customers.events import Event
 from cti.db.schema import Connection, new_id
 from cti.errors import Refused
 from cti.house import House
 from cti.people.rules import Person, Right, checked_text
-from cti.results import rules
+from cti.results import forms, rules
 from cti.results.record import (
     WORK_OF_STEP,
     Opinion,
     OpinionState,
     Promise,
     Record,
+    Score,
     WorkItem,
     WorkKind,
 )
@@ -68,6 +70,14 @@ class Wanting(Protocol):
 
     async def __call__(self, customer: str) -> Wishes:
         """Give his wishes; whom nobody knows any more wants no call."""
+        ...
+
+
+class Happened(Protocol):
+    """What happened to customers (`cti.customers.store.EventStore`)."""
+
+    async def get(self, event: str) -> Event | None:
+        """Find an event by its id."""
         ...
 
 
@@ -126,6 +136,7 @@ class Slip:
     opinions: Sequence[Opinion]
     promises: Sequence[Promise]
     work: Sequence[WorkItem]
+    scores: Sequence[Score]
 
 
 class ResultDesk:
@@ -139,11 +150,12 @@ class ResultDesk:
         finisher: Finisher,
         evidence: Evidence,
         wishes: Wanting,
+        events: Happened,
         house: Callable[[], House],
         clock: Clock,
     ) -> None:
         self.store, self._visits, self._finisher = store, visits, finisher
-        self._evidence, self._wishes = evidence, wishes
+        self._evidence, self._wishes, self._events = evidence, wishes, events
         self._house, self.clock = house, clock
         self._book = WorkBook(store, house)
 
@@ -230,10 +242,12 @@ class ResultDesk:
             signed_at=None,
             signed_note="",
         )
+        event = await self._events.get(visit.event) if visit.event else None
+        persons = forms.scores(house.form(visit.form), what.answers, event.staff if event else {})
         async with self.store.db.write() as conn:
             called = visit.state != State.CLAIMED
             step = await self._finisher.finish(conn, visit, Outcome.DONE, by.at, called=called)
-            await self._keep(conn, visit, record, what, by)
+            await self._keep(conn, visit, record, what, by, persons)
         log.info("visit_done", visit=visit.id, effective=record.effective)
         return step
 
@@ -243,12 +257,19 @@ class ResultDesk:
         return tries[-1].call if tries else None
 
     async def _keep(
-        self, conn: Connection, visit: Visit, record: Record, what: Heard, by: By
+        self,
+        conn: Connection,
+        visit: Visit,
+        record: Record,
+        what: Heard,
+        by: By,
+        persons: Sequence[tuple[str, str, str]],
     ) -> None:
         """Keep all that a visit brought: each promise is a visit of its own (CB-11)."""
         house = self._house()
         promised = _promises(record, what, by.at)
-        await self.store.keep(conn, record, _opinions(record, what, by.at), promised, by)
+        items, praised = _opinions(record, what, by.at), _scores(record, persons, by.at)
+        await self.store.keep(conn, record, items, promised, by, praised)
         owed = [rules.owed_by(one, visit, house) for one in promised]
         await self._visits.owe(conn, owed, by.at, house.version)
         complaints = "; ".join(one.text for one in what.items if one.kind == "complaint")
@@ -300,6 +321,7 @@ class ResultDesk:
             opinions=await self.store.opinions_of([known.id]),
             promises=await self.store.promises_of(known.id),
             work=await self.store.work_of(known.visit),
+            scores=await self.store.scores_of(known.id),
         )
 
     async def slips(self, *, unsigned: bool, after: str) -> tuple[Sequence[Record], bool]:
@@ -399,6 +421,24 @@ def _opinions(record: Record, what: Heard, at: datetime) -> list[Opinion]:
             at=at,
         )
         for n, one in enumerate(what.items)
+    ]
+
+
+def _scores(record: Record, persons: Sequence[tuple[str, str, str]], at: datetime) -> list[Score]:
+    """Give the scores of persons with ids in their order."""
+    return [
+        Score(
+            id=new_id(at + timedelta(milliseconds=n)),
+            record=record.id,
+            visit=record.visit,
+            customer=record.customer,
+            agent=record.agent,
+            role=role,
+            person=person,
+            score=score,
+            at=at,
+        )
+        for n, (role, person, score) in enumerate(persons)
     ]
 
 

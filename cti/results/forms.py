@@ -85,6 +85,8 @@ class Field:
     labels: Labels
     required: bool = False
     choices: tuple[Choice, ...] = ()
+    staff: str = ""
+    """The role of the person whom the answer is about: it is his score (CB-STUDIO-08)."""
     event: str = ""
     """A date that the customer names is the day of this event of his (CB-STUDIO-09)."""
 
@@ -205,6 +207,17 @@ def satisfaction(form: Form, answers: Answers) -> str | None:
         and answer in SATISFACTION
     ]
     return SATISFACTION[max(said)] if said else None
+
+
+def scores(
+    form: Form, answers: Answers, staff: Mapping[str, str]
+) -> tuple[tuple[str, str, str], ...]:
+    """Give (role, person, score) of each person whom an answer is about and who is known."""
+    return tuple(
+        (one.staff, staff[one.staff], answer)
+        for one in form.fields
+        if one.staff in staff and isinstance(answer := answers.get(one.id), str)
+    )
 
 
 def _answer(one: Field, texts: tuple[str, ...]) -> tuple[Answer | None, str]:
@@ -364,6 +377,11 @@ class _Reader:
 
     def _wrong(self, n: int, code: str, said: str) -> None:
         self._faults.append(Fault(line=n, code=code, said=said))
+
+
+def spoken_day(day: date, locale: str) -> str:
+    """Write a day as it is said: `7 March`, `3月7日`."""
+    return f"{day.day} {day:%B}" if locale == "en" else f"{day.month}月{day.day}日"
 
 
 def _filled(text: str, facts: Mapping[str, str]) -> str:

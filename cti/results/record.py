@@ -127,6 +127,24 @@ class Promise:
 
 
 @value
+class Score:
+    """How content a customer was with one person who served him (CB-STUDIO-08).
+
+    `person` is the name that his event tells: such people need not know this program.
+    """
+
+    id: str
+    record: str
+    visit: str
+    customer: str
+    agent: str
+    role: str
+    person: str
+    score: str
+    at: datetime
+
+
+@value
 class WorkItem:
     """Something that a person does and ticks off. `origin` is owed once."""
 
@@ -164,3 +182,18 @@ class Campaign:
     conclusion: str
     concluded_by: str | None
     concluded_at: datetime | None
+
+
+@value
+class Selection:
+    """Criteria (`visits.criteria`) saved under a name, and who made, changed and used it."""
+
+    id: str
+    name: str
+    criteria: Mapping[str, Any]
+    made_by: str
+    made_at: datetime
+    changed_by: str
+    changed_at: datetime
+    used_by: str | None = None
+    used_at: datetime | None = None

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from cti.customers.rules import Customer
+from cti.customers.rules import Customer, normal, seen_by
 from cti.errors import Refused
 from cti.house import House
 from cti.people.rules import Directory, Person, Right
@@ -180,7 +180,9 @@ class ResultPages:
             slip=slip,
             it=it,
             customer=known.get(it.customer),
+            phone=self._phone(known.get(it.customer), person),
             form=self._house().form(it.form),
+            persons={one.role: one.person for one in slip.scores},
             recordings=await self.recordings(calls, person, self._from(request)),
             states=list(OpinionState),
             signs=person.may(Right.REVIEW),
@@ -190,6 +192,12 @@ class ResultPages:
             text_most=TEXT_LIMIT,
             **self._frame(person),
         )
+
+    def _phone(self, customer: Customer | None, person: Person) -> str:
+        """Give a customer's number as somebody may see it; empty: there is none."""
+        number, house = next(iter(customer.phones), "") if customer else "", self._house()
+        shown = normal(number, house.card.country).shown or number
+        return seen_by(person, shown, house.customers)
 
     async def sign(self, request: web.Request, visitor: Visitor) -> web.Response:
         """Sign a slip, or take the signature back."""

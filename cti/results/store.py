@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    delete,
     distinct,
     func,
     insert,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from cti.db.audit import record as audited
 from cti.db.engine import Database
@@ -43,6 +45,8 @@ from cti.results.record import (
     OpinionState,
     Promise,
     Record,
+    Score,
+    Selection,
     WorkItem,
     WorkKind,
 )
@@ -120,6 +124,20 @@ promises: Final = Table(
     Column("at", Instant, nullable=False),
     Column("made_at", Instant, nullable=False),
 )
+scores: Final = Table(
+    "visit_scores",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("record", ForeignKey("visit_records.id"), nullable=False, index=True),
+    Column("visit", _ID, nullable=False),
+    Column("customer", _ID, nullable=False, index=True),
+    Column("agent", _ID, nullable=False),
+    Column("role", _ID, nullable=False),
+    Column("person", _NAME, nullable=False),
+    Column("score", _CODE, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "at"),
+)
 work: Final = Table(
     "work_items",
     metadata,
@@ -157,6 +175,20 @@ campaigns: Final = Table(
     Column("conclusion", Text, nullable=False),
     Column("concluded_by", _ID),
     Column("concluded_at", Instant),
+)
+
+selections: Final = Table(
+    "visit_selections",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("criteria", JSON, nullable=False),
+    Column("made_by", _ID, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("changed_by", _ID, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("used_by", _ID),
+    Column("used_at", Instant),
 )
 
 _OPEN_WORK: Final[Mapping[str, Any]] = {
@@ -203,6 +235,17 @@ class Sum:
     unsigned: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Praise:
+    """How content customers were with one person in a role: how many said what."""
+
+    role: str
+    person: str
+    satisfied: int
+    neutral: int
+    dissatisfied: int
+
+
 class ResultStore:
     """What visits brought, in the database. Instants are aware UTC."""
 
@@ -218,8 +261,9 @@ class ResultStore:
         items: Sequence[Opinion],
         promised: Sequence[Promise],
         by: By,
+        of_persons: Sequence[Score] = (),
     ) -> None:
-        """Keep a record with its opinions and promises, in the transaction of `conn`.
+        """Keep a record with all that belongs to it, in the transaction of `conn`.
 
         Raises `Refused` (visit_recorded): the visit has one.
         """
@@ -230,6 +274,8 @@ class ResultStore:
             await conn.execute(insert(opinions), [_row(one) for one in items])
         if promised:
             await conn.execute(insert(promises), [_row(one) for one in promised])
+        if of_persons:
+            await conn.execute(insert(scores), [_row(one) for one in of_persons])
         told = {"satisfaction": record.satisfaction, "effective": record.effective}
         await _say(conn, by, "visit_recorded", f"visit:{record.visit}", after=told)
 
@@ -298,6 +344,14 @@ class ResultStore:
         async with self.db.read() as conn:
             found = await conn.execute(select(promises).where(promises.c.record == record))
             return [Promise(**row._mapping) for row in found]
+
+    async def scores_of(self, record: str) -> list[Score]:
+        """Give the scores of persons in a record, in order."""
+        async with self.db.read() as conn:
+            found = await conn.execute(
+                select(scores).where(scores.c.record == record).order_by(scores.c.id)
+            )
+            return [Score(**row._mapping) for row in found]
 
     async def work(self, wanted: Wanted, limit: int) -> list[WorkItem]:
         """Give work: what is open by due time, what is done the newest first."""
@@ -415,6 +469,19 @@ class ResultStore:
         async with self.db.read() as conn:
             found = await conn.execute(query.order_by(opinions.c.id).limit(limit))
             return [_opinion(row) for row in found]
+
+    async def praise(self, since: datetime, until: datetime, *, agent: str = "") -> list[Praise]:
+        """Count the scores of each person in a time, in all calls or those of an agent."""
+        where = [scores.c.at >= since, scores.c.at < until]
+        where += [scores.c.agent == agent] if agent else []
+        named = (scores.c.role, scores.c.person)
+        counts = [
+            func.count().filter(scores.c.score == one).label(one)
+            for one in ("satisfied", "neutral", "dissatisfied")
+        ]
+        asked = select(*named, *counts).where(*where).group_by(*named).order_by(*named)
+        async with self.db.read() as conn:
+            return [Praise(**row._mapping) for row in await conn.execute(asked)]
 
     # -- what people do
 
@@ -568,6 +635,64 @@ class ResultStore:
                 raise Refused("no_campaign", "there is no such campaign")
             await _say(conn, by, "campaign_concluded", f"campaign:{campaign}", reason=conclusion)
 
+    # -- saved selections
+
+    async def selections(self) -> list[Selection]:
+        """Give all saved selections, by name."""
+        async with self.db.read() as conn:
+            found = await conn.execute(select(selections).order_by(selections.c.name))
+            return [Selection(**row._mapping) for row in found]
+
+    async def selection(self, selection: str) -> Selection | None:
+        """Find a saved selection by its id."""
+        async with self.db.read() as conn:
+            row = (await conn.execute(_selected(selection))).first()
+        return None if row is None else Selection(**row._mapping)
+
+    async def save_selection(self, saved: Selection, by: By) -> None:
+        """Keep a selection under its name, new or changed: selection_named (another has it)."""
+        try:
+            async with self.db.write() as conn:
+                row = (await conn.execute(_selected(saved.id).with_for_update())).first()
+                if row is None:
+                    await conn.execute(insert(selections).values(_row(saved)))
+                else:
+                    values = {
+                        "name": saved.name,
+                        "criteria": saved.criteria,
+                        "changed_by": by.person,
+                        "changed_at": by.at,
+                    }
+                    of = selections.c.id == saved.id
+                    await conn.execute(update(selections).where(of).values(values))
+                await _say(
+                    conn,
+                    by,
+                    "selection_saved" if row is None else "selection_changed",
+                    f"selection:{saved.id}",
+                    before=None if row is None else {"name": row.name, **row.criteria},
+                    after={"name": saved.name, **saved.criteria},
+                )
+        except IntegrityError as fault:
+            raise Refused("selection_named", "another selection has this name") from fault
+
+    async def delete_selection(self, selection: str, by: By) -> None:
+        """Delete a saved selection: no_selection. Campaigns made of it keep its criteria."""
+        async with self.db.write() as conn:
+            row = (await conn.execute(_selected(selection).with_for_update())).first()
+            if row is None:
+                raise Refused("no_selection", "there is no such selection")
+            await conn.execute(delete(selections).where(selections.c.id == selection))
+            told = {"name": row.name, **row.criteria}
+            await _say(conn, by, "selection_deleted", f"selection:{selection}", before=told)
+
+    async def use_selection(self, conn: Connection, selection: str, by: By, campaign: str) -> None:
+        """Note that a campaign was made of a selection, in the transaction of `conn`."""
+        values = {"used_by": by.person, "used_at": by.at}
+        await conn.execute(update(selections).where(selections.c.id == selection).values(values))
+        told = {"campaign": campaign}
+        await _say(conn, by, "selection_used", f"selection:{selection}", after=told)
+
     # -- forgetting
 
     async def tell(self, customer: str) -> Mapping[str, Any]:
@@ -582,6 +707,7 @@ class ResultStore:
                     ("records", records),
                     ("opinions", opinions),
                     ("promises", promises),
+                    ("scores", scores),
                     ("work", work),
                 )
             }
@@ -613,6 +739,10 @@ class ResultStore:
         query = select(opinions).where(*where).order_by(opinions.c.id).limit(limit)
         async with self.db.read() as conn:
             return [_opinion(row) for row in await conn.execute(query)]
+
+
+def _selected(selection: str) -> Select[Any]:
+    return select(selections).where(selections.c.id == selection)
 
 
 def _counted(where: Sequence[ColumnElement[bool]]) -> Select[Any]:

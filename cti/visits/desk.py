@@ -14,22 +14,25 @@ import structlog
 
 from cti.callbacks.rules import serves
 from cti.clock import Clock
-from cti.customers.rules import Customer
+from cti.customers.events import Event
+from cti.customers.rules import Customer, normal
 from cti.db.schema import new_id
 from cti.errors import Refused
 from cti.house import House
 from cti.house_visits import PURPOSES
 from cti.people.rules import Directory, Person, Right, checked_text
-from cti.results.forms import Form, Part
-from cti.results.record import Campaign, Opinion, Record, WorkItem
+from cti.results.forms import Form, Part, spoken_day
+from cti.results.record import Campaign, Opinion, Record, Selection, WorkItem
 from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, month_of, week_of, zone_of
 from cti.results.store import By as ResultBy
-from cti.results.store import ResultStore, Sum
+from cti.results.store import Praise, ResultStore, Sum
 from cti.visits.abandoned import Abandons, is_stopped
 from cti.visits.allowed import Allowed, Refusal, may_dial, nearest
 from cti.visits.attempts import APPOINTMENT_AHEAD
+from cti.visits.criteria import Criteria, criteria_of, read_criteria
 from cti.visits.lists import By, Cover, Day, Deed, VisitLists, Wanted
 from cti.visits.record import OPEN, Kind, Owed, State, Try, Visit, Wishes
+from cti.visits.selections import Chosen, Selections
 from cti.visits.store import VisitStore
 
 log = structlog.get_logger(__name__)
@@ -43,6 +46,8 @@ LOOK_BACK: Final = timedelta(days=8)
 CAMPAIGN_MOST: Final = 5000
 """A campaign visits so many customers at the most."""
 CAMPAIGN_DAYS: Final = 92
+SAMPLE: Final = 20
+"""So many customers of a selection are shown."""
 NAME_LIMIT: Final = 120
 
 
@@ -51,10 +56,6 @@ class Customers(Protocol):
 
     async def get(self, customer: str) -> Customer | None:
         """Find a customer by our id."""
-        ...
-
-    async def matching(self, *, tier: str, area: str, after: str, limit: int) -> list[Customer]:
-        """Give customers of a tier and an area, by id, from behind `after` on; empty is any."""
         ...
 
 
@@ -71,6 +72,14 @@ class Wanting(Protocol):
 
     async def __call__(self, customer: str) -> Wishes:
         """Give his wishes; whom nobody knows any more wants no call."""
+        ...
+
+
+class Happened(Protocol):
+    """What happened to customers (`cti.customers.store.EventStore`)."""
+
+    async def get(self, event: str) -> Event | None:
+        """Find an event by its id."""
         ...
 
 
@@ -149,6 +158,8 @@ class Brief:
     records: Sequence[Record]
     record: Record | None
     form: Form
+    staff: Mapping[str, str]
+    """Who served the customer, by role."""
     script: Sequence[Part]
     said: Allowed | Refusal
     nearest: datetime | None
@@ -175,6 +186,8 @@ class Report:
     sum: Sum
     cover: Cover | None
     opinions: Sequence[Opinion]
+    persons: Sequence[Praise] = ()
+    """How content customers were with those who served them, each by himself (CB-STUDIO-08)."""
 
 
 class VisitDesk:
@@ -185,16 +198,19 @@ class VisitDesk:
         store: VisitStore,
         lists: VisitLists,
         results: ResultStore,
+        selections: Selections,
         *,
         calls: Calls,
         customers: Customers,
         contacts: Contacts,
         wishes: Wanting,
+        events: Happened,
         house: Callable[[], House],
         people: Callable[[], Directory],
         clock: Clock,
     ) -> None:
         self.lists, self._store, self._results = lists, store, results
+        self._selections, self._events = selections, events
         self.calls, self._customers, self._contacts = calls, customers, contacts
         self._wishes, self._house, self._people, self.clock = wishes, house, people, clock
 
@@ -247,11 +263,14 @@ class VisitDesk:
         wishes = await self._wishes(it.customer)
         tries = await self._store.tries_of(it.customer, now - LOOK_BACK)
         said = may_dial(it, wishes, tries, now, person.id, house)
+        event = await self._events.get(it.event) if it.event else None
         record = await self._results.of_visit(visit)
         earlier = await self._results.of_customer(it.customer, RECORDS + 1)
         content = record.satisfaction if record else None
         script = house.script(it.script)
-        told = script.told(locale, self._facts(case, person), content) if script else ()
+        told = (
+            script.told(locale, self._facts(case, event, person, locale), content) if script else ()
+        )
         return Brief(
             case=case,
             tries=await self.lists.tries_of(visit),
@@ -259,6 +278,7 @@ class VisitDesk:
             records=[one for one in earlier if one.visit != visit][:RECORDS],
             record=record,
             form=house.form(it.form),
+            staff=event.staff if event else {},
             script=told,
             said=said,
             nearest=None
@@ -271,16 +291,20 @@ class VisitDesk:
             and self.calls.talks_with(person, case.customer) is not None,
         )
 
-    def _facts(self, case: Case, person: Person) -> dict[str, str]:
+    def _facts(
+        self, case: Case, event: Event | None, person: Person, locale: str
+    ) -> dict[str, str]:
         house, customer = self.house, case.customer
-        event = case.visit.from_at.astimezone(house.zone)
+        day = event.day if event else case.visit.from_at.astimezone(house.zone).date()
+        phone = house.card.phone or house.dialing.caller_id
         return {
             "customer": customer.name if customer else "",
             "title": customer.title if customer else "",
             "house": house.card.name,
             "agent": person.name,
             "number": person.number,
-            "day": f"{event:%Y-%m-%d}",
+            "phone": normal(phone, house.card.country).shown if phone else "",
+            "day": spoken_day(day, locale),
             "department": case.visit.department,
         }
 
@@ -444,21 +468,76 @@ class VisitDesk:
         }
         await self.lists.change(visit, by, "visit_resumed", values, _reason(reason))
 
+    # -- selections of customers
+
+    async def selections(self) -> Sequence[Selection]:
+        """Give the saved selections, by name."""
+        return await self._results.selections()
+
+    async def selection(self, selection: str) -> Selection:
+        """Give a saved selection: no_selection."""
+        found = await self._results.selection(selection)
+        if found is None:
+            raise Refused("no_selection", "there is no such selection")
+        return found
+
+    def criteria(self, fields: Mapping[str, str]) -> Criteria:
+        """Read criteria as a page sends them; refuses as `read_criteria`."""
+        return read_criteria(fields, self.house.customers, list(self.people.people))
+
+    async def selects(self, criteria: Criteria) -> tuple[int, Sequence[Chosen]]:
+        """Count whom criteria select now, and give the first of them."""
+        now, today = self.clock.now(), self._today()
+        count = await self._selections.count(criteria, now, today)
+        return count, await self._selections.page(criteria, now, today, limit=SAMPLE)
+
+    async def save_selection(
+        self, person: Person, selection: str, fields: Mapping[str, str], address: str
+    ) -> str:
+        """Save criteria under a name (CB-28), or (`selection`) change them; give its id.
+
+        Raises `Refused`: no_selection, selection_name, selection_named, selection_wrong, bad_text.
+        """
+        by = self._result_by(person, address)
+        before = await self.selection(selection) if selection else None
+        name = checked_text("name", fields.get("name", ""), NAME_LIMIT)
+        if not name:
+            raise Refused("selection_name", "give it a name")
+        saved = Selection(
+            id=before.id if before else new_id(by.at),
+            name=name,
+            criteria=self.criteria(fields).plain,
+            made_by=before.made_by if before else person.id,
+            made_at=before.made_at if before else by.at,
+            changed_by=person.id,
+            changed_at=by.at,
+        )
+        await self._results.save_selection(saved, by)
+        return saved.id
+
+    async def delete_selection(self, person: Person, selection: str, address: str) -> None:
+        """Delete a saved selection: no_selection."""
+        await self._results.delete_selection(selection, self._result_by(person, address))
+
     # -- campaigns and summaries
 
     async def campaign(self, person: Person, fields: Mapping[str, str], address: str) -> str:
         """Visit a selection of customers (CB-06, CB-09, CB-28); give the campaign's id.
 
-        Raises `Refused`: campaign_name, campaign_purpose, campaign_days, campaign_nobody,
-        campaign_many, bad_text.
+        `saved` names a saved selection; without it the criteria stand in the fields. Raises
+        `Refused`: campaign_name, campaign_purpose, campaign_days, campaign_nobody,
+        campaign_many, no_selection, selection_wrong, bad_text.
         """
+        criteria, saved = await self._criteria(fields)
         wanted = self._wanted_campaign(fields)
-        chosen = await self._chosen(wanted)
+        chosen = await self._chosen(criteria)
         if not chosen:
             raise Refused("campaign_nobody", "no customer fits")
-        by, house = self._by(person, address), self.house
+        by, house = self._result_by(person, address), self.house
+        named = {"saved": saved.id, "saved_name": saved.name} if saved else {}
         campaign = Campaign(
             id=new_id(by.at),
+            selection={**criteria.plain, **named},
             made_by=person.id,
             made_at=by.at,
             visits=len(chosen),
@@ -468,16 +547,25 @@ class VisitDesk:
             **wanted,
         )
         owed = [_owed(campaign, one, house) for one in chosen]
-        result_by = ResultBy(person=person.id, at=by.at, address=by.address, policy=house.version)
         async with self.lists.db.write() as conn:
-            await self._results.add_campaign(conn, campaign, result_by)
+            await self._results.add_campaign(conn, campaign, by)
+            if saved:
+                await self._results.use_selection(conn, saved.id, by, campaign.id)
             await self._store.owe(conn, owed, by.at, house.version)
         log.info("campaign_made", campaign=campaign.id, visits=len(chosen))
         return campaign.id
 
     async def count(self, fields: Mapping[str, str]) -> int:
-        """Count whom a campaign would visit; refuses as `campaign`."""
-        return len(await self._chosen(self._wanted_campaign({"name": "-", **fields})))
+        """Count whom a campaign would visit; refuses as `campaign`, but for how many."""
+        criteria, _saved = await self._criteria(fields)
+        self._wanted_campaign({"name": "-", **fields})
+        return await self._selections.count(criteria, self.clock.now(), self._today())
+
+    async def _criteria(self, fields: Mapping[str, str]) -> tuple[Criteria, Selection | None]:
+        if saved := fields.get("saved", ""):
+            found = await self.selection(saved)
+            return criteria_of(found.criteria), found
+        return self.criteria(fields), None
 
     def _wanted_campaign(self, fields: Mapping[str, str]) -> dict[str, Any]:
         house, today = self.house, self._today()
@@ -491,44 +579,24 @@ class VisitDesk:
         end = _day(fields.get("until", ""), start + timedelta(days=house.visits.deadline))
         if not today <= start <= end or (end - start).days > CAMPAIGN_DAYS:
             raise Refused("campaign_days", "the days are the wrong way round, past, or too many")
-        selection = {
-            "tier": checked_text("tier", fields.get("tier", ""), NAME_LIMIT),
-            "area": checked_text("area", fields.get("area", ""), NAME_LIMIT),
-            "not_since": _days(fields.get("not_since", "")),
-        }
         form, script = fields.get("form", ""), fields.get("script", "")
         return {
             "name": name,
             "purpose": purpose,
-            "selection": selection,
             "form": form if form in house.forms else "",
             "script": script if script in house.scripts else "",
             "from_at": _starts(start, house.zone),
             "due_at": _starts(end + timedelta(days=1), house.zone) - timedelta(minutes=1),
         }
 
-    async def _chosen(self, wanted: Mapping[str, Any]) -> list[Customer]:
-        """Give the customers of a selection who may be called for its purpose."""
-        said, found, after = wanted["selection"], list[Customer](), ""
-        while True:
-            some = await self._customers.matching(
-                tier=said["tier"], area=said["area"], after=after, limit=500
-            )
-            found += await self._not_visited([one for one in some if not one.do_not_call], said)
-            if len(found) > CAMPAIGN_MOST:
-                raise Refused("campaign_many", "choose fewer", n=CAMPAIGN_MOST)
-            if len(some) < 500:
-                return found
-            after = some[-1].id
-
-    async def _not_visited(
-        self, some: Sequence[Customer], said: Mapping[str, Any]
-    ) -> list[Customer]:
-        if not said["not_since"]:
-            return list(some)
-        since = self.clock.now() - timedelta(days=said["not_since"])
-        visited = await self.lists.visited_since([one.id for one in some], since)
-        return [one for one in some if one.id not in visited]
+    async def _chosen(self, criteria: Criteria) -> Sequence[Chosen]:
+        """Give whom criteria select, if they are not too many."""
+        found = await self._selections.page(
+            criteria, self.clock.now(), self._today(), limit=CAMPAIGN_MOST + 1
+        )
+        if len(found) > CAMPAIGN_MOST:
+            raise Refused("campaign_many", "choose fewer", n=CAMPAIGN_MOST)
+        return found
 
     async def campaigns(self) -> Sequence[Campaign]:
         """Give the newest campaigns."""
@@ -550,17 +618,21 @@ class VisitDesk:
         conclusion = checked_text("conclusion", text, 4 * TEXT_LIMIT)
         if not conclusion:
             raise Refused("visit_reason", "say what it showed")
-        by = self._by(person, address)
-        told = ResultBy(person=by.person, at=by.at, address=by.address, policy=by.policy)
-        await self._results.conclude(campaign, told, conclusion)
+        await self._results.conclude(campaign, self._result_by(person, address), conclusion)
 
-    async def week(self, agent: str, day: date) -> tuple[tuple[datetime, datetime], Report]:
-        """Give what an agent's week came to (CB-24)."""
+    async def week(
+        self, agent: str, day: date, *, everybody: bool = False
+    ) -> tuple[tuple[datetime, datetime], Report]:
+        """Give what an agent's week came to (CB-24).
+
+        The scores of those who served customers are of his calls, or of `everybody`'s.
+        """
         since, until = week_of(day, self.house.zone)
         return (since, until), Report(
             sum=await self._results.sum_of(agent=agent, since=since, until=until),
             cover=None,
             opinions=await self._results.heard(agent=agent, since=since, until=until, limit=HEARD),
+            persons=await self._results.praise(since, until, agent="" if everybody else agent),
         )
 
     # -- helpers
@@ -608,6 +680,10 @@ class VisitDesk:
             policy=self.house.version,
         )
 
+    def _result_by(self, person: Person, address: str) -> ResultBy:
+        by = self._by(person, address)
+        return ResultBy(person=by.person, at=by.at, address=by.address, policy=by.policy)
+
 
 def _may_see(person: Person, visit: Visit) -> bool:
     """Tell whether somebody may see a visit: one's own, one's department's, or all."""
@@ -634,15 +710,6 @@ def _day(text: str, plain: date) -> date:
         raise Refused("campaign_days", "a day as 2026-03-02") from fault
 
 
-def _days(text: str) -> int:
-    text = text.strip()
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit()) or len(text) > 4:
-        raise Refused("campaign_since", "a number of days")
-    return int(text)
-
-
 def _anew(visit: Visit, now: datetime) -> Visit:
     """Give a visit as if it might be made at any time from now on."""
     return replace(visit, next_at=now, appointment_at=None)
@@ -653,7 +720,7 @@ def _over(one: Try) -> Try:
     return replace(one, ended_at=one.ended_at or one.began_at)
 
 
-def _owed(campaign: Campaign, customer: Customer, house: House) -> Owed:
+def _owed(campaign: Campaign, customer: Chosen, house: House) -> Owed:
     return Owed(
         kind=Kind.VISIT,
         origin=f"campaign|{campaign.id}|{customer.id}",

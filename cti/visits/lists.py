@@ -18,7 +18,6 @@ from cti.visits.store import tries, try_of, visit_of, visits
 RISK: Final = 80
 """Of its time, in percent: what is open for longer is at risk (requirement 21.2.5)."""
 
-_IN_ONE: Final = 500
 _OPEN: Final = text("visits.state = 'open'")
 _NOT_OVER: Final = text("visits.ended_at IS NULL")
 
@@ -210,19 +209,6 @@ class VisitLists:
         )
         async with self.db.read() as conn:
             return await _all(conn, query)
-
-    async def visited_since(self, customers: Collection[str], since: datetime) -> set[str]:
-        """Give those of some customers with whom a visit was made since an instant."""
-        wanted, found = sorted(customers), set[str]()
-        async with self.db.read() as conn:
-            for start in range(0, len(wanted), _IN_ONE):
-                asked = select(visits.c.customer).where(
-                    visits.c.customer.in_(wanted[start : start + _IN_ONE]),
-                    visits.c.state == State.DONE.value,
-                    visits.c.ended_at >= since,
-                )
-                found |= set((await conn.execute(asked)).scalars())
-        return found
 
     # -- one visit
 

@@ -484,7 +484,10 @@ class _Plan:
                 await self._of_turn(rule, list(some.values()), day, began, {})
 
     async def _top(self, rule: VisitRule, day: date) -> None:
-        """Plan who spent most in each department in the period before, on the first day of one."""
+        """Plan who spent most in each department in the period before, on the first day of one.
+
+        So are all customers of the tiers that the rule names besides (CB-RETAIL-01).
+        """
         assert rule.every is not None  # noqa: S101  asked before
         began, _after = owed.period_of(rule.every, day)
         if day != began:
@@ -495,6 +498,15 @@ class _Plan:
         some = await self._asked.customers.some({customer for _department, customer in best})
         departments = {customer: department for department, customer in reversed(best)}
         await self._of_turn(rule, list(some.values()), day, began, {}, departments)
+        after = ""
+        while rule.also_tiers and (
+            page := await self._asked.customers.of_tiers(
+                rule.also_tiers, after=after, limit=AT_ONCE
+            )
+        ):
+            after = page[-1].id
+            others = [one for one in page if one.id not in some]
+            await self._of_turn(rule, others, day, began, {})
 
     # -- 4. changed
 

@@ -15,16 +15,18 @@ from urllib.parse import urlencode
 from aiohttp import web
 from multidict import MultiMapping
 
-from cti.customers.rules import normal
+from cti.customers.rules import normal, seen_by
 from cti.errors import PbxUnavailable, Refused
 from cti.people.rules import Person, Right
 from cti.results.desk import ResultDesk
 from cti.results.record import OpinionKind
 from cti.results.rules import NOTE_LIMIT, OPINIONS, TEXT_LIMIT
 from cti.visits.allowed import Allowed
+from cti.visits.criteria import KINDS, criteria_of
 from cti.visits.desk import NAME_LIMIT, Brief, Case, VisitDesk
 from cti.visits.lists import RISK, Wanted
 from cti.visits.record import BY_AGENT, OPEN, Outcome, State, Visit
+from cti.visits.selections import Chosen
 from cti.web.auth import Denied, Visitor
 from cti.web.pages import see_other
 from cti.web.ports import Players
@@ -34,6 +36,7 @@ from cti.web.words import Locale
 
 PATH: Final = "/visits"
 ONE: Final = f"{PATH}/{{visit:[0-9a-f]{{26}}}}"
+SELECTION: Final = f"{PATH}/selections/{{id:[0-9a-f]{{26}}}}"
 SEERS: Final = (Right.OWN_WORK, Right.REVIEW, Right.AUDIT)
 OVERSEERS: Final = (Right.REVIEW, Right.AUDIT)
 STATES: Final = (
@@ -176,6 +179,10 @@ class VisitPages:
                 f"{PATH}/campaigns/{{id:[0-9a-f]{{26}}}}",
                 guard(self.conclude, rights=(Right.REVIEW,)),
             ),
+            web.get(f"{PATH}/selections", guard(self.selections, rights=OVERSEERS)),
+            web.post(f"{PATH}/selections", guard(self.save, rights=(Right.REVIEW,))),
+            web.get(SELECTION, guard(self.selection, rights=OVERSEERS)),
+            web.post(SELECTION, guard(self.change, rights=(Right.REVIEW,))),
             web.get(ONE, guard(self.one, rights=SEERS)),
             *(
                 web.post(f"{ONE}/{name}", guard(partial(self._do, name, act), rights=(right,)))
@@ -193,14 +200,14 @@ class VisitPages:
         if not person.may(Right.OWN_WORK):
             return see_other(f"{PATH}/coverage")
         due = await self.desk.due(person, _id(request, "after"))
-        free = [self._line(case) for case in due.free]
+        free = [self._line(case, person) for case in due.free]
         return self.kit.pages.page(
             request,
             visitor,
             "visits/due.html",
             status=409 if refusal else 200,
             refusal=refusal and self._told(refusal, visitor.locale),
-            own=[self._line(case) for case in due.own],
+            own=[self._line(case, person) for case in due.own],
             free=free,
             more=free[-1].visit.id if due.more and free else "",
             paged="after" in request.query,
@@ -245,7 +252,7 @@ class VisitPages:
             refusal=refusal and self._told(refusal, visitor.locale),
             wrong=wrong,
             brief=brief,
-            line=self._line(brief.case),
+            line=self._line(brief.case, person),
             recordings=await self._sounds(brief, person, request),
             recorded=await self.recordings.known([one.call for one in brief.contacts], person),
             said_code="" if isinstance(brief.said, Allowed) else brief.said.code,
@@ -280,7 +287,7 @@ class VisitPages:
         chosen = _id(request, "agent") if oversees else person.id
         agent = self.desk.people.by_id(chosen or person.id) or person
         day = _day(request, "day", self._today())
-        (since, until), report = await self.desk.week(agent.id, day)
+        (since, until), report = await self.desk.week(agent.id, day, everybody=oversees)
         return self.kit.pages.page(
             request,
             visitor,
@@ -311,7 +318,7 @@ class VisitPages:
             weeks=[days[n : n + 7] for n in range(0, len(days), 7)],
             today=self._today(),
             holidays=self.desk.house.calendar.holidays,
-            appointments=[self._line(case) for case in mine],
+            appointments=[self._line(case, person) for case in mine],
             before=start - timedelta(weeks=CALENDAR_WEEKS),
             after=start + timedelta(weeks=CALENDAR_WEEKS),
             **self._frame(person),
@@ -326,7 +333,7 @@ class VisitPages:
         """Show every visit that the filters in the URL name."""
         wanted = _wanted(request)
         found, more = await self.desk.find(wanted)
-        lines = [self._line(case) for case in found]
+        lines = [self._line(case, _person(visitor)) for case in found]
         following = {**request.query, "after": lines[-1].visit.id} if more else {}
         return self.kit.pages.page(
             request,
@@ -391,7 +398,10 @@ class VisitPages:
             status=409 if refusal else 200,
             refusal=refusal and self._told(refusal, visitor.locale),
             campaigns=await self.desk.campaigns(),
-            typed=typed or {},
+            typed=typed or {"saved": _id(request, "saved")},
+            saved=await self.desk.selections(),
+            wrong=_wrong(refusal),
+            choices=self._choices(visitor.locale),
             count=count,
             forms=house.forms,
             scripts=sorted(house.scripts),
@@ -415,6 +425,112 @@ class VisitPages:
         except Refused as refusal:
             return await self.campaigns(request, visitor, refusal, fields)
         return see_other(f"{PATH}/campaigns/{campaign}?done=campaign_made")
+
+    # -- saved selections
+
+    async def selections(
+        self,
+        request: web.Request,
+        visitor: Visitor,
+        refusal: Refused | None = None,
+        typed: Mapping[str, str] | None = None,
+        found: tuple[int, Sequence[Chosen]] | None = None,
+    ) -> web.Response:
+        """Show the saved selections, and the form that saves one."""
+        return self._selecting(
+            request,
+            visitor,
+            "visits/selections.html",
+            refusal,
+            typed or {},
+            found,
+            selections=await self.desk.selections(),
+        )
+
+    async def save(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Look whom criteria select, or save them."""
+        sent = await self._sent(request, visitor)
+        fields = sent.plain
+        try:
+            if fields.get("do") != "save":
+                found = await self.desk.selects(self.desk.criteria(fields))
+                return await self.selections(request, visitor, typed=fields, found=found)
+            saved = await self.desk.save_selection(sent.person, "", fields, sent.address)
+        except Refused as refusal:
+            return await self.selections(request, visitor, refusal, fields)
+        return see_other(f"{PATH}/selections/{saved}?done=selection_saved")
+
+    async def selection(
+        self,
+        request: web.Request,
+        visitor: Visitor,
+        refusal: Refused | None = None,
+        typed: Mapping[str, str] | None = None,
+        found: tuple[int, Sequence[Chosen]] | None = None,
+    ) -> web.Response:
+        """Show one saved selection: how many customers it selects, and the first of them."""
+        try:
+            it = await self.desk.selection(request.match_info["id"])
+        except Refused as unknown:
+            raise Denied(404, unknown.code) from unknown
+        if found is None and refusal is None:
+            found = await self.desk.selects(criteria_of(it.criteria))
+        plain = {"name": it.name, **it.criteria}
+        page = "visits/selection.html"
+        return self._selecting(request, visitor, page, refusal, typed or plain, found, it=it)
+
+    async def change(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Look whom changed criteria select, save them, or delete the selection."""
+        sent = await self._sent(request, visitor)
+        fields, selection = sent.plain, request.match_info["id"]
+        try:
+            match fields.get("do"):
+                case "delete":
+                    await self.desk.delete_selection(sent.person, selection, sent.address)
+                    return see_other(f"{PATH}/selections?done=selection_deleted")
+                case "save":
+                    await self.desk.save_selection(sent.person, selection, fields, sent.address)
+                case _:
+                    found = await self.desk.selects(self.desk.criteria(fields))
+                    return await self.selection(request, visitor, typed=fields, found=found)
+        except Refused as refusal:
+            return await self.selection(request, visitor, refusal, fields)
+        return see_other(f"{PATH}/selections/{selection}?done=selection_saved")
+
+    def _selecting(
+        self,
+        request: web.Request,
+        visitor: Visitor,
+        page: str,
+        refusal: Refused | None,
+        typed: Mapping[str, Any],
+        found: tuple[int, Sequence[Chosen]] | None,
+        **facts: Any,
+    ) -> web.Response:
+        count, some = found or (None, ())
+        return self.kit.pages.page(
+            request,
+            visitor,
+            page,
+            status=409 if refusal else 200,
+            refusal=refusal and self._told(refusal, visitor.locale),
+            typed=typed,
+            wrong=_wrong(refusal),
+            count=count,
+            some=some,
+            choices=self._choices(visitor.locale),
+            name=self._name,
+            name_most=NAME_LIMIT,
+            makes=_person(visitor).may(Right.REVIEW),
+            **facts,
+            **self._frame(_person(visitor)),
+        )
+
+    def _choices(self, locale: Locale) -> Mapping[str, Any]:
+        """Give what criteria may name."""
+        rules = self.desk.house.customers
+        tiers = {id: one.labels[locale] for id, one in rules.tiers.items()}
+        return {"kinds": KINDS, "tiers": tiers, "flags": rules.care_flags}
 
     async def report(
         self, request: web.Request, visitor: Visitor, refusal: Refused | None = None
@@ -532,16 +648,18 @@ class VisitPages:
             "oversees": any(map(person.may, OVERSEERS)),
         }
 
-    def _line(self, case: Case) -> Line:
-        visit, customer, now = case.visit, case.customer, self.desk.clock.now()
+    def _line(self, case: Case, person: Person) -> Line:
+        visit, customer, house = case.visit, case.customer, self.desk.house
+        now = self.desk.clock.now()
         number = customer.phones[0] if customer and customer.phones else ""
-        country = self.desk.house.card.country
+        number = number and (normal(number, house.card.country).shown or number)
+        holds = visit.held_by == person.id
         return Line(
             visit=visit,
             state=_state(visit, now),
             name=customer.name if customer else "",
             tier=customer.tier if customer else "",
-            number=(normal(number, country).shown or number) if number else "",
+            number=seen_by(person, number, house.customers, at_work=holds),
             flags=customer.care_flags if customer else (),
             do_not_call=customer.do_not_call if customer else False,
             owner=self._name(visit.owner) if visit.owner else "",
@@ -562,6 +680,11 @@ class VisitPages:
         why = words.name(locale, "visit_refusal", refusal.facts.get("why", ""))
         plain = {"by": words.say(locale, "visits.somebody"), "until": "", "reason": why}
         return readable(refusal, self._name, self.kit.pages.site.zone, **plain)
+
+
+def _wrong(refusal: Refused | None) -> Sequence[str]:
+    """Give the fields that a refusal is about."""
+    return str(refusal.facts.get("fields", "")).split() if refusal else ()
 
 
 def _person(visitor: Visitor) -> Person:

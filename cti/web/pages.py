@@ -209,7 +209,7 @@ class Pages:
             url=self.shelf.url,
             say=lambda key, **given: self.words.say(locale, key, **given),
             say_in=self.words.say,
-            word=lambda family, code: self.words.name(locale, family, code),
+            word=lambda family, code: self._word(locale, family, code),
             now=self.clock.now(),
             clock_time=self._clock_time,
             lasted=lambda since: lasted(since, self.clock.now()),
@@ -218,6 +218,11 @@ class Pages:
         response = web.Response(text=text, status=status, content_type="text/html")
         self.auth.remember(response, visitor)
         return response
+
+    def _word(self, locale: Locale, family: str, code: str | None) -> str:
+        """Give the word for a code; the house's own name for a tier that it named."""
+        own = self.site.tiers.get(code or "") if family == "tier" else None
+        return own[locale] if own else self.words.name(locale, family, code)
 
     def _fault(self, locale: Locale, refusal: Refused) -> str:
         """Say what a form was refused for."""

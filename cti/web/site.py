@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from cti.house import House
 from cti.web.words import Locale
 
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -38,9 +39,13 @@ class Site:
     """The language of customers' names and notes: it picks the shapes of Chinese characters."""
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
-    def obey(self, house: str, house_locale: str, zone: ZoneInfo) -> None:
+    tiers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the house itself calls its customers' tiers, by id and language."""
+
+    def obey(self, house: House) -> None:
         """Take what the house is called now, and where; nothing else changes while we run."""
-        self.house, self.house_locale, self.zone = house, house_locale, zone
+        self.house, self.house_locale = house.card.name, house.card.locale
+        self.zone, self.tiers = house.zone, house.customers.own_names
 
     @cached_property
     def secure(self) -> bool:

@@ -48,7 +48,9 @@ class CustomerLine(Shape):
 
     id: str
     name: str
-    tier: str | None
+    tier: Annotated[
+        str | None, Field(description="Its id, or the name that the house gave it itself.")
+    ]
     company: str | None
     area: str | None
     phones: list[str]
@@ -372,6 +374,9 @@ class Happened(Shape):
     kind: Annotated[str, Field(description=f"One of: {_KINDS}.")]
     day: Annotated[str, Field(description="As 2025-03-07.")]
     time: Annotated[str | None, Field(description="As 09:30, by the customer's clock.")] = None
+    staff: Annotated[
+        dict[str, str] | None, Field(description='Who served him, as {"stylist": "Anna"}.')
+    ] = None
     ref: Annotated[str | None, Field(description="Its number in the house's records.")] = None
     amount: Annotated[str | None, Field(description="As 1280.50.")] = None
     department: Annotated[str | None, Field(description="Whose matter it is.")] = None

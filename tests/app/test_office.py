@@ -106,9 +106,9 @@ async def test_who_is_dialling_a_customer_now_is_on_a_call_with_one() -> None:
 
 async def test_a_caller_is_named_with_his_tier(sqlite_db: Database) -> None:
     store = CustomerStore(sqlite_db)
-    wang = await store.add(Entry(name="王小明", tier="VIP"))
+    wang = await store.add(Entry(name="王小明", tier="vip"))
     wu = await store.add(Entry(name="吳美玲"))
 
-    named = await names_of(store, [wang.id, wu.id, "nobody"])
+    named = await names_of(store, [wang.id, wu.id, "nobody"], House())
 
     assert {wang.id: "王小明 · VIP", wu.id: "吳美玲"} == named

@@ -117,6 +117,7 @@ async def _happen(db: Database, count: int, until: date, days: int) -> None:
             "time": None,
             "amount_cents": None,
             "department": "",
+            "staff": "",
             "cancelled": False,
             "moved": 0,
             "rev": 1,

@@ -17,7 +17,7 @@ from cti.calls.store import Contact
 from cti.customers.rules import Number
 from cti.db.engine import Database
 from cti.errors import Refused, StoreUnavailable
-from cti.house import RecordingRules
+from cti.house import TIERS, CustomerRules, RecordingRules, Tier
 from tests.kit import story
 from tests.kit.desk import (
     NOON,
@@ -78,6 +78,17 @@ class TestCards:
             "recording": None,
         }  # fmt: skip
         assert room.desk.card(MAY.id, "k1") == card
+
+    async def test_a_tier_that_the_house_named_itself_is_told_by_its_name(self, room: Room) -> None:
+        labels = {"en": "Diamond", "zh-Hant": "金鑽", "zh-Hans": "金钻"}
+        rules = CustomerRules(tiers={"gold": Tier(id="gold", labels=labels), "vip": TIERS["vip"]})
+        room.desk.obey(replace(room.desk.house, customers=rules))
+        known = [replace(WANG, id=tier or "-", tier=tier) for tier in ("gold", "vip", "lost", "")]
+
+        await room.shows(update(ringing(), Found(customers=known)))
+
+        [card] = room.desk.cards(MAY.id)
+        assert ["金钻", "vip", "lost", None] == [one["tier"] for one in card["customers"]]
 
     async def test_an_earlier_contact_leads_to_a_recording_that_one_may_hear(
         self, room: Room

@@ -59,6 +59,7 @@ def test_an_event_is_read_whole() -> None:
         "ref": "  R\t1 ",
         "amount": "1280.5",
         "department": "珠宝",
+        "staff": "Stylist=李娜； photographer = Ben",
         "cancelled": "否",
     }
 
@@ -70,6 +71,7 @@ def test_an_event_is_read_whole() -> None:
         day=DAY,
         ref="R 1",
         time=time(9, 30),
+        staff={"stylist": "李娜", "photographer": "Ben"},
         amount=Decimal("1280.50"),
         department="珠宝",
     )
@@ -84,7 +86,7 @@ def test_without_a_reference_the_day_is_it() -> None:
 
 def test_all_that_is_wrong_is_told() -> None:
     said = {"kind": "birthday", "day": "7.3.2025", "time": "9:30", "amount": "-1", "ref": "x" * 65}
-    said |= {"cancelled": "perhaps", "department": "d" * 65}
+    said |= {"cancelled": "perhaps", "department": "d" * 65, "staff": "Anna; a=b; a=c"}
 
     entry, faults = read_event(said)
 
@@ -96,6 +98,8 @@ def test_all_that_is_wrong_is_told() -> None:
         "amount",
         "ref",
         "department",
+        "staff",
+        "staff",
         "cancelled",
     ]
     assert faults[0][1] == f"'birthday' must be one of {', '.join(KINDS)}"
@@ -111,6 +115,18 @@ async def test_the_same_again_changes_nothing(records: Records) -> None:
 
     assert (first.added, again.same) == (1, 1)
     assert len(await records.store.of_customer(customer)) == 1
+
+
+async def test_who_served_is_kept_in_whatever_order_and_changed(records: Records) -> None:
+    customer = await records.customer()
+    await records.keep(customer, staff={"stylist": "Anna", "photographer": "Ben"})
+
+    same = await records.keep(customer, staff={"photographer": "Ben", "stylist": "Anna"})
+    other = await records.keep(customer, staff={"stylist": "Cui"})
+
+    assert (1, 1) == (same.same, other.changed)
+    (found,) = await records.store.of_customer(customer)
+    assert {"stylist": "Cui"} == found.staff
 
 
 async def test_another_day_moves_it_and_a_plan_must_look_again(records: Records) -> None:

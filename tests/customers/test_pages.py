@@ -1,6 +1,7 @@
 """The pages of customers: wishes, events, areas; what programs tell by their token."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,9 +16,10 @@ from cti.customers.store import CustomerStore, EventStore
 from cti.db.audit import audit
 from cti.db.engine import Database
 from cti.errors import Refused
-from cti.house import House
+from cti.house import CustomerRules, House
 from cti.machines.store import MachineStore
 from cti.people.rules import Directory
+from cti.results.forms import CONTENT, Field, Form
 from cti.web.auth import LOCALE_COOKIE
 from tests.kit.web import BO, CAST, LIN, MAY, OU, TAM, Seat, Stage, stage
 
@@ -29,14 +31,14 @@ class Counter:
     """The desk of customers and its pages, run for the cast."""
 
     def __init__(self, db: Database) -> None:
-        self.db, self.clock = db, SetClock(NOON)
+        self.db, self.clock, self.rules = db, SetClock(NOON), House()
         self.machines = MachineStore(db, self.clock)
         self.customers, self.events = CustomerStore(db, self.clock), EventStore(db)
         self.desk = CustomerDesk(
             db,
             customers=self.customers,
             events=self.events,
-            house=House,
+            house=lambda: self.rules,
             people=lambda: Directory(CAST),
             clock=self.clock,
         )
@@ -44,7 +46,7 @@ class Counter:
             self.desk,
             self.machines,
             who=lambda person: {one.id: one.name for one in CAST}.get(person, person),
-            house=House,
+            house=lambda: self.rules,
             clock=self.clock,
         )
 
@@ -236,7 +238,13 @@ async def test_a_program_tells_events_by_its_token(counter: Counter, on: Stage) 
     token = await counter.machines.make("booking-system", "cti")
     body = {
         "events": [
-            {"phone": "13800138000", "kind": "booking", "day": "2025-03-07", "ref": "B1"},
+            {
+                "phone": "13800138000",
+                "kind": "booking",
+                "day": "2025-03-07",
+                "ref": "B1",
+                "staff": {"shop_assistant": "李娜"},
+            },
             {"phone": "1", "kind": "booking", "day": "2025-03-07"},
         ]
     }
@@ -252,7 +260,8 @@ async def test_a_program_tells_events_by_its_token(counter: Counter, on: Stage) 
         "same": 0,
         "broken": [{"place": 1, "reasons": ["no customer has the phone '1'"]}],
     }
-    assert [one.ref for one in await counter.events.of_customer(customer)] == ["B1"]
+    (kept,) = await counter.events.of_customer(customer)
+    assert ("B1", {"shop_assistant": "李娜"}) == (kept.ref, kept.staff)
     assert await counter.audits() == [
         ("token_made", "cti"),
         ("events_told", "machine:booking-system"),
@@ -321,3 +330,94 @@ async def test_a_token_is_kept_as_a_hash_and_can_be_ended(counter: Counter) -> N
     assert [one.ended_at for one in await counter.machines.list()] == [NOON]
     with pytest.raises(Refused, match="there is no token 'x'"):
         await counter.machines.end("x", "cti")
+
+
+async def test_what_is_to_be_minded_is_chosen_of_the_house_s_list(
+    counter: Counter, on: Stage
+) -> None:
+    customer = await counter.customer()
+    seat = await on.enters(MAY)
+    path = f"/customers/{customer}"
+
+    form = [("csrf", seat.csrf), ("do", "wishes"), ("care_flags", "elderly")]
+    async with seat.browser.post(path, data=[*form, ("care_flags", "hearing")]) as answer:
+        told = await answer.text()
+    status, _ = await send(seat, path, do="wishes", care_flags="deaf")
+
+    found = await counter.customers.get(customer)
+    assert found
+    assert ("elderly", "hearing") == found.care_flags
+    assert '<span class="mark"><bdi>hard of hearing</bdi></span>' in told
+    assert 409 == status
+
+
+async def test_a_supervisor_gives_a_tier_of_the_house(counter: Counter, on: Stage) -> None:
+    customer = await counter.customer()
+    may, lin = await on.enters(MAY), await on.enters(LIN)
+    path = f"/customers/{customer}"
+
+    refused = await send(may, path, do="tier", tier="gold")
+    strange = await send(lin, path, do="tier", tier="platin")
+    given = await send(lin, path, do="tier", tier="金卡")
+
+    found = await counter.customers.get(customer)
+    assert found
+    assert (403, 409, 303) == (refused[0], strange[0], given[0])
+    assert "The house has no such tier." in strange[1]
+    assert "gold" == found.tier
+    assert await counter.audits() == [("customer_tier", LIN.id)]
+    assert "<bdi>gold card</bdi>" in await text(may, path)
+    assert (await send(lin, path, do="tier", tier=""))[0] == 303
+    gone = await counter.customers.get(customer)
+    assert gone
+    assert "" == gone.tier
+
+
+async def test_a_flag_that_the_house_dropped_stays_until_it_is_taken_off(
+    counter: Counter, on: Stage
+) -> None:
+    customer = await counter.customer(care_flags="hearing")
+    counter.rules = replace(House(), customers=CustomerRules(care_flags=()))
+    seat = await on.enters(MAY)
+
+    kept = await send(seat, f"/customers/{customer}", do="wishes", care_flags="hearing")
+    gone = await send(seat, f"/customers/{customer}", do="wishes")
+    again = await send(seat, f"/customers/{customer}", do="wishes", care_flags="hearing")
+
+    assert (303, 303, 409) == (kept[0], gone[0], again[0])
+
+
+async def test_only_supervisors_see_a_customer_s_number_whole(counter: Counter, on: Stage) -> None:
+    customer = await counter.customer()
+
+    seen = {
+        who.id: await text(await on.enters(who), f"/customers/{customer}") for who in (MAY, LIN)
+    }
+
+    assert ("138 **** 8000" in seen[MAY.id], "138 0013 8000" in seen[MAY.id]) == (True, False)
+    assert "138 0013 8000" in seen[LIN.id]
+
+
+async def test_who_served_a_customer_is_entered_by_role_and_stays_when_the_event_moves(
+    counter: Counter, on: Stage
+) -> None:
+    customer = await counter.customer()
+    asked = Field(id="a", type="satisfaction", labels={}, choices=CONTENT, staff="stylist")
+    counter.rules = replace(
+        House(), forms={"session": Form(id="session", labels={}, fields=(asked,))}
+    )
+    seat, path = await on.enters(MAY), f"/customers/{customer}"
+    said = {"do": "event", "kind": "session", "day": "2025-03-08", "staff-stylist": "李娜"}
+
+    kept = await send(seat, path, **said)
+    (before,) = await counter.events.of_customer(customer)
+    await send(seat, path, do="move", event=before.id, day="2025-03-09")
+    wrong = await send(seat, path, **said | {"staff-stylist": "x" * 65})
+
+    (after,) = await counter.events.of_customer(customer)
+    assert (303, 409) == (kept[0], wrong[0])
+    assert {"stylist": "李娜"} == before.staff == after.staff
+    assert "2025-03-09" == after.day.isoformat()
+    assert 'name="staff-stylist"' in wrong[1]
+    assert 'maxlength="64" aria-invalid="true"' in wrong[1]
+    assert '<span class="soft">stylist</span> <bdi>李娜</bdi>' in await text(seat, path)

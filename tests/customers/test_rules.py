@@ -4,7 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cti.customers.rules import Number, normal, read_entry
+from cti.customers.rules import Number, masked, normal, read_entry, seen_by
+from cti.house import CustomerRules, Tier
+from cti.people.rules import Person, Role
 
 REGIONS = st.sampled_from(["CN", "TW", "HK", "US", "SG", "MO", "DE", "IT", "XX", ""])
 
@@ -171,8 +173,11 @@ def test_an_entry_is_cleaned_and_never_cut() -> None:
             ["do_not_call is 'perhaps': write yes or no"],
         ),
         (
-            {"name": "May", "phones": "6001", "care_flags": "x" * 33},
-            ["care_flags holds at most 10 words of 32 characters"],
+            {"name": "May", "phones": "6001", "tier": "platin", "care_flags": "deaf"},
+            [
+                "care flag 'deaf' is none of the house's: elderly, speak_slowly, hearing",
+                "tier 'platin' is none of the house's: gold, vip, normal",
+            ],
         ),
         (
             {"name": "", "phones": "abc", "note": "x" * 2001},
@@ -203,3 +208,79 @@ def test_no_field_raises_and_what_is_kept_is_clean(said: dict[str, str]) -> None
         ):
             assert "\x00" not in text
             assert text.encode() is not None  # no lone surrogates
+
+
+RULES = CustomerRules(
+    tiers={"gold": Tier(id="gold", labels=dict.fromkeys(("en", "zh-Hant", "zh-Hans"), "金卡"))},
+    care_flags=("elderly", "輪椅"),
+)
+
+
+@pytest.mark.parametrize("tier", ["gold", "GOLD", "金卡"])
+def test_tiers_and_care_flags_are_read_as_the_house_calls_them(tier: str) -> None:
+    said = {"name": "May", "phones": "6001", "tier": tier, "care_flags": "Elderly; 輪椅"}
+
+    entry, reasons = read_entry(said, "CN", rules=RULES)
+
+    assert entry, reasons
+    assert ("gold", ("elderly", "輪椅")) == (entry.tier, entry.care_flags)
+
+
+def test_a_house_may_have_no_tiers_and_mind_nothing() -> None:
+    rules = CustomerRules(tiers={}, care_flags=())
+
+    _entry, reasons = read_entry(
+        {"name": "May", "phones": "6001", "tier": "vip", "care_flags": "hearing"}, "CN", rules=rules
+    )
+
+    assert [
+        "care flag 'hearing' is none of the house's: there are none",
+        "tier 'vip' is none of the house's: there are none",
+    ] == reasons
+
+
+@pytest.mark.parametrize(
+    ("shown", "hidden"),
+    [
+        ("138 0013 8000", "138 **** 8000"),
+        ("+886 912 345 678", "+886 9** **5 678"),
+        ("021 6234 5678", "021 **** 5678"),
+        ("62345678", "****5678"),
+        ("6001", "**01"),
+        ("95588", "***88"),
+        ("*12", "*12"),
+        ("12", "12"),
+        ("", ""),
+    ],
+)
+def test_the_middle_of_a_number_is_hidden(shown: str, hidden: str) -> None:
+    assert hidden == masked(shown)
+
+
+@given(st.text(alphabet="0123456789 +-()", max_size=20))
+def test_what_is_hidden_is_never_more_than_four_figures_and_the_length_stays(text: str) -> None:
+    hidden = masked(text)
+
+    assert len(text) == len(hidden)
+    assert hidden.count("*") <= 4
+    assert all(new in (old, "*") for old, new in zip(text, hidden, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("role", "at_work", "masks", "whole"),
+    [
+        (Role.AGENT, False, True, False),
+        (Role.AUDITOR, False, True, False),
+        (Role.AGENT, True, True, True),
+        (Role.SUPERVISOR, False, True, True),
+        (Role.AGENT, False, False, True),
+    ],
+)
+def test_who_need_not_see_a_number_does_not(
+    role: Role, at_work: bool, masks: bool, whole: bool
+) -> None:
+    person = Person(id="p", number="1", name="X", role=role)
+
+    seen = seen_by(person, "138 0013 8000", CustomerRules(mask_numbers=masks), at_work=at_work)
+
+    assert ("138 0013 8000" if whole else "138 **** 8000") == seen

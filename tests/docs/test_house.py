@@ -9,7 +9,7 @@ import pytest
 
 from cti import house_file, shipped
 from cti.calls.rings import CYCLES
-from cti.house import EXEMPTIONS, PENALTIES, QUALITY_ITEMS, REASONS, SCOPES, SHIFTS
+from cti.house import EXEMPTIONS, PENALTIES, QUALITY_ITEMS, REASONS, SCOPES, SHIFTS, TIERS
 from cti.house_file import Source
 from cti.house_file.basics import BUSINESSES, LOCALES
 from cti.house_file.fines import TRIGGERS
@@ -21,6 +21,7 @@ from tests.docs.texts import DOCS, spans, table, text_of
 PAGE = DOCS / "house.md"
 NEEDED = '[house]\nid = "may"\ntimezone = "Asia/Shanghai"\n'
 ENTRIES = {
+    "customers.tiers": 'id = "silver"\nname = "Silver"\n',
     "penalties.rules": 'id = "late"\ntrigger = "manual"\nagent = "1.00"\n',
     "line_test.lines": "",
     "quality.items": 'id = "smile"\nen = "Smiles"\n',
@@ -67,7 +68,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     def noted(self: Keys, key: str) -> object:
         place = re.sub(
             r"\[1\]|(?<=rules)\.(late|booked)|(?<=types)\.night|(?<=items)\.smile"
-            r"|(?<=reminders)\.gown|(?<=nodes)\.news",
+            r"|(?<=tiers)\.silver|(?<=reminders)\.gown|(?<=nodes)\.news",
             "",
             f"{self.section}.{key}",
         )
@@ -141,4 +142,4 @@ def test_words_that_a_key_takes_are_told() -> None:
         assert all(word in text_of(PAGE) for word in words)
     for words in (PURPOSES, POPULATIONS, RULES):
         assert all(word in text_of(PAGE) for word in words)
-    assert {"schema", *REASONS, *PENALTIES, *SHIFTS, *QUALITY_ITEMS} <= set(spans(PAGE))
+    assert {"schema", *REASONS, *PENALTIES, *SHIFTS, *QUALITY_ITEMS, *TIERS} <= set(spans(PAGE))

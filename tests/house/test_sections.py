@@ -9,6 +9,7 @@ from cti import house_file
 from cti.house import (
     Amounts,
     CallTimes,
+    CustomerRules,
     DialingRules,
     DueTest,
     House,
@@ -259,3 +260,19 @@ def test_rules_that_are_still_to_come_are_warned_of_in_the_house_s_own_day() -> 
 
     assert [one.code for one in late.warnings] == []
     assert [one.code for one in early.warnings] == ["waits"]
+
+
+def test_a_house_names_its_tiers_and_what_is_to_be_minded() -> None:
+    house = read(
+        '[customers]\ncare_flags = ["hearing", "輪椅"]\nmask_numbers = false\n'
+        'disable = ["normal"]\ntiers = [{ id = "gold", name = "金鑽", en = "Diamond" }, '
+        '{ id = "silver", name = "銀卡" }]\n'
+    )
+
+    rules = house.customers
+    assert ["gold", "vip", "silver"] == list(rules.tiers)
+    assert {"en": "Diamond", "zh-Hant": "金鑽", "zh-Hans": "金鑽"} == rules.tiers["gold"].labels
+    assert ["gold", "silver"] == list(rules.own_names)
+    assert ("hearing", "輪椅") == rules.care_flags
+    assert not rules.mask_numbers
+    assert CustomerRules() == read().customers

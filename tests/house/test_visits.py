@@ -162,6 +162,8 @@ def test_what_is_wrong_with_a_form_is_told_with_file_and_key(tmp_path: Path) -> 
         'en = "Own"\ncolour = 1\n[[fields]]\nid = "room"\ntype = "stars"\n'
         '[[fields]]\nid = "size"\ntype = "choice"\nen = "?"\nchoices = [{ id = "s", en = "s" }]\n'
         '[[fields]]\nid = "day"\ntype = "text"\nen = "Day?"\nevent = "session"\n'
+        '[[fields]]\nid = "who"\ntype = "text"\nen = "Who?"\nstaff = "stylist"\n'
+        '[[fields]]\nid = "satisfaction"\nstaff = "Big boss"\n'
     )
 
     told = findings(with_texts(tmp_path, form, "# en\n## bye\nBye\n"))
@@ -172,6 +174,10 @@ def test_what_is_wrong_with_a_form_is_told_with_file_and_key(tmp_path: Path) -> 
         "forms/own.toml: fields[1].en: is required",
         "forms/own.toml: fields[2].choices: must have 2 to 50 choices",
         "forms/own.toml: fields[3].event: only a field of the type date names the day of an event",
+        "forms/own.toml: fields[4].staff: only a question of the type satisfaction is about a "
+        "person",
+        "forms/own.toml: fields[5].staff: must be 1 to 32 of a-z 0-9 _, a letter first, "
+        'not "Big boss"',
         "forms/own.toml: colour: no such key",
         'scripts/own/a.md: line 2: "bye" is no step',
     ]

@@ -12,6 +12,7 @@ import cti
 from cti.calls.store import Contact
 from cti.clock import SetClock
 from cti.customers.rules import Customer
+from cti.customers.store import EventStore
 from cti.dials.rules import AttemptState
 from cti.dials.store import Switch
 from cti.house import House
@@ -26,6 +27,7 @@ from cti.visits.lists import VisitLists
 from cti.visits.owed import wishes_of
 from cti.visits.record import Visit, Wishes
 from cti.visits.routes import VisitPages
+from cti.visits.selections import Selections
 from cti.web.site import Site
 from tests.kit.web import NothingRecorded, Seat, Stage, stage
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
@@ -83,6 +85,7 @@ class Visited:
             finisher=self.calls,
             evidence=self.evidence,
             wishes=self.wishes,
+            events=EventStore(self.debts.db),
             house=self.house,
             clock=self.clock,
         )
@@ -90,10 +93,12 @@ class Visited:
             self.debts.store,
             self.lists,
             self.results,
+            Selections(self.debts.db),
             calls=self.calls,
             customers=self.debts.customers,
             contacts=self.last_calls,
             wishes=self.wishes,
+            events=EventStore(self.debts.db),
             house=self.house,
             people=self.people,
             clock=self.clock,
@@ -170,6 +175,7 @@ class Screens:
 
     it: Visited
     stage: Stage
+    site: Site
 
     async def sees(self, who: Person, path: str, locale: str = "en") -> tuple[int, str]:
         """What somebody gets."""
@@ -197,4 +203,4 @@ async def screens(it: Visited) -> AsyncIterator[Screens]:
         ResultPages(it.result_desk, players, it.desk.whose, house=it.house, people=it.people),
     ]
     async with stage(site=site, clock=it.clock, people=CAST, rooms=rooms) as shown:
-        yield Screens(it, shown)
+        yield Screens(it, shown, site)

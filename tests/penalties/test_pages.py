@@ -188,6 +188,14 @@ async def test_a_missed_call_is_listed_with_who_rang_and_who_was_on_duty(office:
         assert said in text, said
 
 
+async def test_an_auditor_sees_only_the_ends_of_a_caller_s_number(office: Office) -> None:
+    ou = await office.stage.enters(OU)
+
+    for path in ("/missed", "/missed?as=csv"):
+        text = await read(ou, path)
+        assert ("13800138000" in text, "138****8000" in text) == (False, True), path
+
+
 async def test_a_filter_in_the_address_narrows_list_and_file_alike(office: Office) -> None:
     lin = await office.stage.enters(LIN)
     await office.miss("c2", office.clock.now(), "+8613900139000")

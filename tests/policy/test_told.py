@@ -26,7 +26,7 @@ def read(more: str = "") -> House:
 def told(house: House, part: str, locale: Locale = "en") -> Told:
     """Give one part of what a house's rules say."""
     say, word = partial(WORDS.say, locale), partial(WORDS.name, locale)
-    return {one.id: one for one in tell(house, date(2025, 3, 7), say, word)}[part]
+    return {one.id: one for one in tell(house, date(2025, 3, 7), say, word, locale)}[part]
 
 
 def test_the_reference_says_what_a_missed_call_costs_whom() -> None:
@@ -78,7 +78,7 @@ def test_a_house_that_fines_nobody_says_so_and_names_no_amount() -> None:
     house = read('[penalties]\nsettlement = "none"\n')
     say, word = partial(WORDS.say, "en"), partial(WORDS.name, "en")
 
-    parts = tell(house, date(2025, 3, 7), say, word)
+    parts = tell(house, date(2025, 3, 7), say, word, "en")
 
     assert "fines" not in [part.id for part in parts]
     assert not any("CNY" in line for part in parts for line in part.lines)
@@ -121,7 +121,7 @@ def test_every_house_can_be_told_in_every_language(path: Path, locale: Locale) -
     house = house_file.read(path, NOW)
     say, word = partial(WORDS.say, locale), partial(WORDS.name, locale)
 
-    parts = tell(house, date(2025, 3, 7), say, word)
+    parts = tell(house, date(2025, 3, 7), say, word, locale)
 
     cells = [cell for part in parts for row in part.rows for cell in row]
     texts = [part.heading for part in parts] + [line for part in parts for line in part.lines]
@@ -171,7 +171,8 @@ def test_visits_that_return_are_told_with_whom_they_concern() -> None:
     assert begins("property") == "every 6 months: households of each area"
     assert begins("dealer") == "every 365 days: customers without a service for 365 days"
     assert begins("retail") == (
-        "on the 1st and the 16th: the 3 customers who spent most in each department"
+        "on the 1st and the 16th: the 3 customers who spent most in each department, "
+        "and customers of the tier key customer"
     )
 
 
@@ -233,3 +234,17 @@ def test_a_house_that_records_nothing_says_so() -> None:
 
     assert "No call has to be recorded." == told(house, "recordings", "en").lines[0]
     assert "客服专员不可收听录音。" in told(house, "recordings", "zh-Hans").lines
+
+
+def test_tiers_and_masking_are_told() -> None:
+    house = read(
+        '[customers]\ncare_flags = ["hearing"]\nmask_numbers = false\n'
+        'tiers = [{ id = "gold", name = "金鑽" }]\n'
+    )
+
+    assert told(house, "customers", "zh-Hant").lines == [
+        "客戶等級：金鑽、VIP、普通。",
+        "對客戶須留意：聽力不佳。",
+        "客戶號碼完整顯示。",
+    ]
+    assert told(read(), "customers").lines[2].startswith("The middle of customers' numbers")

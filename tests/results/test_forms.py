@@ -1,5 +1,7 @@
 """What a form takes, and what a script says."""
 
+from datetime import date
+
 import pytest
 
 from cti.results.forms import (
@@ -17,6 +19,8 @@ from cti.results.forms import (
     missing,
     read_script,
     satisfaction,
+    scores,
+    spoken_day,
 )
 
 SAME = dict.fromkeys(LOCALES, "?")
@@ -179,3 +183,22 @@ def test_a_script_keeps_to_the_nine_steps_and_the_closing() -> None:
 
     assert () == faults
     assert [part.step for part in script.parts["en"]] == list(STEPS)
+
+
+def test_an_answer_about_a_person_is_the_score_of_whom_the_event_names() -> None:
+    asked = [
+        Field(id=one, type="satisfaction", labels=SAME, choices=CONTENT, staff=role)
+        for one, role in (("a", "stylist"), ("b", "photographer"), ("c", "driver"), ("d", ""))
+    ]
+    form = Form(id="x", labels=SAME, fields=tuple(asked))
+    answers = {"a": "satisfied", "c": "neutral", "d": "dissatisfied"}
+
+    found = scores(form, answers, {"stylist": "Anna", "photographer": "Ben"})
+
+    assert (("stylist", "Anna", "satisfied"),) == found
+
+
+def test_a_day_is_written_as_it_is_said() -> None:
+    said = [spoken_day(date(2026, 3, 7), locale) for locale in LOCALES]
+
+    assert ["7 March", "3月7日", "3月7日"] == said

@@ -9,6 +9,7 @@ import pytest
 
 from cti.customers.rules import Customer, Entry
 from cti.db.engine import Database
+from cti.house import CustomerRules, Tier
 from cti.people.rules import Person
 from cti.results.record import WorkKind
 from cti.visits.record import State, Visit
@@ -56,7 +57,7 @@ async def test_an_agent_sees_whom_to_visit_until_when_and_how_much_is_done(house
 
     own, free = text.split("Free to take")
     assert 200 == status
-    for said in ("王小明", "0912 345 678", "in 5:00", "after check-out", "0<span", "/ 20", "/ 80"):
+    for said in ("王小明", "09** **5 678", "in 5:00", "after check-out", "0<span", "/ 20", "/ 80"):
         assert said in own, said
     assert "overdue by 1:00" in free
     assert "張家" in free
@@ -89,6 +90,15 @@ async def test_nothing_to_do_is_said(house: Screens) -> None:
         assert said in (await house.sees(who, path))[1], path
 
 
+async def test_a_tier_is_called_what_the_house_calls_it(house: Screens) -> None:
+    await owed(house)
+    labels = dict.fromkeys(("en", "zh-Hant", "zh-Hans"), "金鑽")
+    rules = CustomerRules(tiers={"gold": Tier(id="gold", labels=labels)})
+    house.site.obey(replace(house.it.rules, customers=rules))
+
+    assert "<bdi>金鑽</bdi>" in (await house.sees(MAY, "/visits"))[1]
+
+
 async def test_claim_read_dial_and_write_down_without_a_script(house: Screens) -> None:
     visit = await owed(house)
 
@@ -104,6 +114,25 @@ async def test_claim_read_dial_and_write_down_without_a_script(house: Screens) -
     await house.it.calls.look()
     assert "Kept." in await deeds(house, MAY, visit, "result", **WHOLE)
     assert State.DONE == (await house.it.now(visit)).state
+
+
+async def test_only_who_holds_the_visit_and_supervisors_see_the_number_whole(
+    house: Screens,
+) -> None:
+    visit = await owed(house)
+    path, whole, ends = f"/visits/{visit.id}", "0912 345 678", "09** **5 678"
+    free = (await house.sees(MAY, path))[1]
+    await house.it.talks(visit)
+    await house.it.says(visit, **WHOLE)
+    record = await house.it.results.of_visit(visit.id)
+    assert record
+    slip = f"/visits/slips/{record.id}"
+
+    seen = [(await house.sees(who, slip))[1] for who in (MAY, OU, LIN)]
+
+    assert (False, True) == (whole in free, ends in free)
+    assert [False, False, True] == [whole in page for page in seen]
+    assert [True, True, False] == [ends in page for page in seen]
 
 
 async def test_a_customer_who_has_called_is_visited_in_that_call(house: Screens) -> None:
@@ -285,7 +314,7 @@ async def test_a_campaign_visits_a_selection_and_tells_what_it_came_to(house: Sc
 
 async def test_a_campaign_that_reaches_nobody_is_refused(house: Screens) -> None:
     status, text = await house.sends(
-        LIN, "/visits/campaigns", do="make", name="X", purpose="care", tier="platinum"
+        LIN, "/visits/campaigns", do="make", name="X", purpose="care", tier="vip"
     )
 
     assert 409 == status

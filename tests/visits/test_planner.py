@@ -399,6 +399,32 @@ async def test_who_spent_most_is_visited_at_each_half_month(plan: Plan) -> None:
     assert (found.customer, found.department, found.period) == (rich.id, "shoes", "2025-03-16")
 
 
+async def test_key_customers_are_on_the_list_of_those_who_spent_most_each_once(
+    plan: Plan,
+) -> None:
+    rule = VisitRule(
+        id="top",
+        purpose="care",
+        every=Period(half_months=1),
+        population="top:1:spend:department",
+        also_tiers=("key",),
+    )
+    plan.rules = VisitRules(rules={"top": rule})
+    rich, both, key = await plan.customer(), *[await plan.customer(tier="key") for _ in range(2)]
+    await plan.customer(tier="vip")
+    await plan.customer(tier="key", do_not_call=True)
+    for who, amount, department in ((rich, 900, "shoes"), (both, 800, "hats"), (key, 1, "hats")):
+        await plan.tell(who, "purchase", amount=amount, department=department, ref=str(amount))
+    plan.at(datetime(2025, 3, 16, 1, tzinfo=UTC))
+
+    for _ in range(2):
+        await plan.planner().once()
+
+    found = {(one.customer, one.department) for one in await plan.all()}
+    assert {(rich.id, "shoes"), (both.id, "hats"), (key.id, "")} == found
+    assert 3 == len(await plan.all())
+
+
 async def test_who_was_without_a_service_for_long_is_asked_on_the_day(plan: Plan) -> None:
     rule = VisitRule(
         id="lost", purpose="service", every=Period(days=365), population="no_service_since:365d"
@@ -580,7 +606,11 @@ async def test_no_plan_reads_all_customers_events_or_visits(plan: Plan) -> None:
         ("top", "top:3:spend:department"),
     ):
         rules[id] = VisitRule(
-            id=id, purpose="service", every=Period(half_months=1), population=population
+            id=id,
+            purpose="service",
+            every=Period(half_months=1),
+            population=population,
+            also_tiers=("key",) if id == "top" else (),
         )
     plan.rules = VisitRules(rules=rules, allocate="owner")
     plan.at(datetime(2025, 3, 16, 1, tzinfo=UTC))

@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from cti.clock import Clock
-from cti.customers.rules import normal
+from cti.customers.rules import normal, seen_by
 from cti.errors import Refused
 from cti.house import House
 from cti.penalties.record import Pick
@@ -82,7 +82,7 @@ class Part:
             people=sorted(directory.people.values(), key=lambda one: one.number),
             rules=self.asks.house().penalties,
             most=REASON_LIMIT,
-            caller_of=caller_of,
+            caller_of=lambda number, raw: self.caller_of(visitor, number, raw),
             shifts=list(self.asks.house().shifts.types),
             link=lambda **changed: link(request, **changed),
             may_check=lambda person: person.may(Right.APPEALS) or person.may(Right.AUDIT),
@@ -114,6 +114,11 @@ class Part:
         found = _named(self.asks.directory(), person)
         return f"{found.name} ({found.number})" if found else ""
 
+    def caller_of(self, visitor: Visitor, number: str | None, raw: str | None) -> str:
+        """Give a caller's number as somebody may see it; "" when it was withheld, or not sent."""
+        sent = number or ("" if normal(raw, "").kind == "anonymous" else raw or "")
+        return seen_by(person_of(visitor), sent, self.asks.house().customers)
+
     def today(self) -> date:
         """Give the house's day."""
         return self.asks.clock.now().astimezone(self.asks.house().zone).date()
@@ -144,11 +149,6 @@ def text(fields: Fields, key: str, limit: int = MOST_TEXT) -> str:
     """Read a field as text, bounded, its ends trimmed."""
     value = fields.get(key, "")
     return value.strip()[:limit] if isinstance(value, str) else ""
-
-
-def caller_of(number: str | None, raw: str | None) -> str:
-    """Give a caller's number as it may be shown; "" when it was withheld, or none was sent."""
-    return number or ("" if normal(raw, "").kind == "anonymous" else raw or "")
 
 
 def picks(fields: Fields, key: str = "pick") -> list[Pick]:

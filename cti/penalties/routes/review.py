@@ -28,7 +28,6 @@ from cti.penalties.routes.common import (
     EXPORT_PAGE,
     Fields,
     Part,
-    caller_of,
     choice,
     person_of,
     picks,
@@ -129,7 +128,7 @@ class Review(Part):
         rang = [self.who(offer.person) or offer.agent for offer in facts.offers if offer.rang_at]
         return [
             row.at,
-            caller_of(row.number, facts.caller),
+            self.caller_of(visitor, row.number, facts.caller),
             row.entry,
             self.name(visitor, "reason", row.reason),
             facts.rings,
