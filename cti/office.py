@@ -5,7 +5,7 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
@@ -59,6 +59,7 @@ from cti.visits.lists import VisitLists
 from cti.visits.owed import Reminding, wishes_of
 from cti.visits.planner import Asked as PlanAsked
 from cti.visits.planner import Planner
+from cti.visits.reckoner import Proposed
 from cti.visits.record import Wishes
 from cti.visits.routes import VisitPages
 from cti.visits.store import PlanStore, VisitStore
@@ -280,6 +281,7 @@ class Office:
                 penalties=self.penalties,
                 remind=self._remind,
                 effective=self.results.effective_ones,
+                shortfalls=self._shortfalls,
             ),
             house=house,
             people=self._people,
@@ -376,6 +378,7 @@ class Office:
             customers=customers,
             contacts=self._contacts,
             wishes=self._wishes,
+            reckoner=self.planner.reckoner,
             house=house,
             people=self._people,
             clock=clock,
@@ -530,6 +533,19 @@ class Office:
         ]
         whose = {one.id: one.customer for one in events}
         return await self.results.remind(conn, whose, items, now)
+
+    async def _shortfalls(self, month: date) -> list[Proposed]:
+        """Give what the penalties hold for what visits of a month lack."""
+        return [
+            Proposed(
+                person=one.person,
+                incident=one.incident,
+                state=one.state,
+                amount=one.amount,
+                unit=one.unit,
+            )
+            for one in await self.penalties.shortfalls(month)
+        ]
 
     def _people(self) -> Directory:
         return self._desk.directory

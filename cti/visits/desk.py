@@ -22,13 +22,14 @@ from cti.house_visits import PURPOSES
 from cti.people.rules import Directory, Person, Right, checked_text
 from cti.results.forms import Form, Part
 from cti.results.record import Campaign, Opinion, Record, WorkItem
-from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, month_of, week_of, zone_of
+from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, week_of, zone_of
 from cti.results.store import By as ResultBy
 from cti.results.store import ResultStore, Sum
 from cti.visits.abandoned import Abandons, is_stopped
 from cti.visits.allowed import Allowed, Refusal, may_dial, nearest
 from cti.visits.attempts import APPOINTMENT_AHEAD
 from cti.visits.lists import By, Cover, Day, Deed, VisitLists, Wanted
+from cti.visits.reckoner import Reckoner
 from cti.visits.record import OPEN, Kind, Owed, State, Try, Visit, Wishes
 from cti.visits.store import VisitStore
 
@@ -190,13 +191,15 @@ class VisitDesk:
         customers: Customers,
         contacts: Contacts,
         wishes: Wanting,
+        reckoner: Reckoner,
         house: Callable[[], House],
         people: Callable[[], Directory],
         clock: Clock,
     ) -> None:
         self.lists, self._store, self._results = lists, store, results
         self.calls, self._customers, self._contacts = calls, customers, contacts
-        self._wishes, self._house, self._people, self.clock = wishes, house, people, clock
+        self._wishes, self.reckoner = wishes, reckoner
+        self._house, self._people, self.clock = house, people, clock
 
     @property
     def house(self) -> House:
@@ -231,14 +234,9 @@ class VisitDesk:
 
     async def quota(self, person: Person) -> Quota:
         """Count the effective visits of somebody in this week and this month."""
-        house = self.house
-        day = self.clock.now().astimezone(house.zone).date()
-        return Quota(
-            week=await self._results.effective(person.id, *week_of(day, house.zone)),
-            per_week=house.visits.quota.per_week,
-            month=await self._results.effective(person.id, *month_of(day, house.zone)),
-            per_month=house.visits.quota.per_month,
-        )
+        quota = self.house.visits.quota
+        week, month = await self.reckoner.of(person.id, self._today())
+        return Quota(week=week, per_week=quota.per_week, month=month, per_month=quota.per_month)
 
     async def brief(self, person: Person, visit: str, locale: str) -> Brief:
         """Give all that is known of a visit: no_visit."""

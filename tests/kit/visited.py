@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from cti.clock import SetClock
 from cti.customers.rules import Customer
 from cti.dials.rules import AttemptState
 from cti.dials.store import Switch
+from cti.duty.rules import Assignment
 from cti.house import House
 from cti.house_file import read
 from cti.people.rules import Directory, Person, Role
@@ -24,6 +25,7 @@ from cti.visits.calling import VisitCalls
 from cti.visits.desk import VisitDesk
 from cti.visits.lists import VisitLists
 from cti.visits.owed import wishes_of
+from cti.visits.reckoner import Proposed, Reckoner
 from cti.visits.record import Visit, Wishes
 from cti.visits.routes import VisitPages
 from cti.web.site import Site
@@ -58,6 +60,7 @@ class Visited:
     recorded: bool = True
     contacts: list[Contact] = field(default_factory=list)
     switch: Switched = field(default_factory=Switched)
+    proposed: list[tuple[date, Proposed]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.world = World(self.debts.db, self.clock)
@@ -94,6 +97,14 @@ class Visited:
             customers=self.debts.customers,
             contacts=self.last_calls,
             wishes=self.wishes,
+            reckoner=Reckoner(
+                made=self.results.effective_ones,
+                customers=self.debts.customers,
+                roster=self,
+                house=self.house,
+                people=self.people,
+                lines=self.shortfalls,
+            ),
             house=self.house,
             people=self.people,
             clock=self.clock,
@@ -115,6 +126,14 @@ class Visited:
     async def evidence(self, call: str) -> tuple[timedelta | None, bool]:
         """How long was talked, and whether it was recorded."""
         return self.talk, self.recorded
+
+    async def roster(self, began: datetime, ended: datetime) -> Sequence[Assignment]:
+        """A house without roster."""
+        return ()
+
+    async def shortfalls(self, month: date) -> Sequence[Proposed]:
+        """What was proposed for a month of visits."""
+        return [one for when, one in self.proposed if when == month]
 
     async def last_calls(self, customer: Customer, limit: int) -> Sequence[Contact]:
         """The last calls with anybody."""

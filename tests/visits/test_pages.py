@@ -3,7 +3,8 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -11,6 +12,7 @@ from cti.customers.rules import Customer, Entry
 from cti.db.engine import Database
 from cti.people.rules import Person
 from cti.results.record import WorkKind
+from cti.visits.reckoner import Proposed
 from cti.visits.record import State, Visit
 from tests.kit.visited import CHEN, OU, WHOLE, Screens, hotel, screens, visited
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
@@ -328,6 +330,7 @@ async def test_every_page_speaks_each_language_and_escapes_what_others_wrote(
         (LIN, "/visits/calendar"),
         (LIN, "/visits/all?state=any"),
         (LIN, "/visits/coverage"),
+        (LIN, "/visits/quota"),
         (LIN, "/visits/plan"),
         (LIN, "/visits/campaigns"),
         (LIN, "/visits/slips"),
@@ -397,3 +400,65 @@ async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) ->
 
     assert "Ticked off." in ticked
     assert "The slip is signed." in signed
+
+
+async def quota_of(house: Screens, path: str = "/visits/quota", locale: str = "en") -> str:
+    status, text = await house.sees(LIN, path, locale)
+    assert 200 == status, text
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+async def test_a_supervisor_sees_what_each_agent_made_of_the_quota(house: Screens) -> None:
+    for customer in (await house.it.debts.member(), await wang(house)):  # one is no member
+        visit = await house.it.talks(await owed(house, customer=customer))
+        await deeds(house, MAY, visit, "result", **WHOLE)
+
+    text = await quota_of(house)
+
+    assert "May 6001 1 / 20 1 / 80 79" in text
+    assert "Bo 6002 0 / 20 0 / 80 80" in text
+    assert "On 2026-04-01 the month is counted" in text
+    assert "1<span" in (await house.sees(MAY, "/visits"))[1]
+    assert "1 of 20 effective visits." in (await house.sees(MAY, "/visits/week"))[1]
+
+
+async def test_an_earlier_month_says_what_was_proposed_and_where(house: Screens) -> None:
+    line = Proposed(
+        person=MAY.id, incident="i-1", state="proposed", amount=Decimal("16.00"), unit="CNY"
+    )
+    house.it.proposed = [(date(2026, 2, 1), line)]
+    path = "/visits/quota?month=2026-02"
+
+    shown, text = (await house.sees(LIN, path))[1], await quota_of(house, path)
+
+    assert "Counted on 2026-03-01." in text
+    assert "May 6001 0 / 80 80 proposed 16.00 CNY" in text
+    assert "Bo 6002 0 / 80 80 nothing proposed" in text
+    assert 'href="/incidents/i-1"' in shown
+    assert "month=2026-01" in shown
+    assert "month=2026-03" in shown
+    assert "month=2026-04" not in (await house.sees(LIN, "/visits/quota?month=2030-01"))[1]
+    assert "尚缺" in await quota_of(house, path, "zh-Hant")
+
+
+async def test_a_house_that_fines_nothing_says_so(house: Screens) -> None:
+    house.it.rules = replace(house.it.rules, penalties=replace(house.it.rules.penalties, rules={}))
+
+    assert "no penalty for what is missing" in await quota_of(house)
+
+
+async def test_the_quota_is_given_away_as_a_file(house: Screens) -> None:
+    _, text = await house.sees(LIN, "/visits/quota?as=csv")
+
+    assert '"6001","May","2026-03",0,80,80,""' in text
+
+
+@pytest.mark.parametrize("month", ["2026-13", "x", "2026-02-01", "9999-99"])
+async def test_a_month_that_is_none_is_this_one(house: Screens, month: str) -> None:
+    assert "2026-03" in await quota_of(house, f"/visits/quota?month={month}")
+
+
+async def test_only_who_oversees_sees_the_quota_of_all(house: Screens) -> None:
+    seen = {who.name: (await house.sees(who, "/visits/quota"))[0] for who in (MAY, LIN, OU)}
+
+    assert {"May": 403, "Lin": 200, "Ou": 200} == seen
