@@ -8,11 +8,12 @@ crash between any two steps changes nothing: `look` finds each attempt that is n
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
 
+from cti.callbacks.rules import serves
 from cti.calls.phones import Standing
 from cti.clock import Clock
 from cti.customers.rules import Customer
@@ -203,6 +204,10 @@ class VisitCalls:
             found = await self._next(person, now, refused)
             if found is None:
                 break
+            if await self._is_for_others(found, person, now):
+                await self.store.let_go(found, {})
+                refused.add(found.id)
+                continue
             try:
                 return await self._checked(found, person, now)
             except Refused as fault:
@@ -211,7 +216,13 @@ class VisitCalls:
         raise Refused("visit_none", "nothing is due for you now")
 
     async def give_back(self, person: Person, visit: str, epoch: int) -> None:
-        """Give a claimed visit back: no_visit, visit_not_held."""
+        """Give a claimed visit back; today others are asked first: no_visit, visit_not_held."""
+        held, policy = await self._held(person, visit, epoch), self._house().version
+        if not await self.store.give_back(held, person.id, self._clock.now(), policy):
+            raise not_held()
+
+    async def let_go(self, person: Person, visit: str, epoch: int) -> None:
+        """Let go of a claimed visit that is changed at once: no_visit, visit_not_held."""
         held = await self._held(person, visit, epoch)
         if not await self.store.let_go(held, {}):
             raise not_held()
@@ -422,6 +433,27 @@ class VisitCalls:
                 if fault.code == "visit_busy" or last:
                     raise
         return None
+
+    async def _is_for_others(self, visit: Visit, person: Person, now: datetime) -> bool:
+        """Tell whether somebody gave a visit back today that is not his, and others are there."""
+        if visit.owner == person.id:
+            return False
+        began = datetime.combine(now.astimezone(self._house().zone), time(), self._house().zone)
+        back = (await self.store.given_back([visit.id], began)).get(visit.id, frozenset())
+        return person.id in back and await self._others(visit, back, now)
+
+    async def _others(self, visit: Visit, back: Collection[str], now: datetime) -> bool:
+        """Tell whether anybody is on duty who may make a visit and did not give it back."""
+        duty = await self._duty.duty_at(now, visit.department)
+        there = {one.person for one in duty.agents}
+        return any(
+            (not there or one.id in there)
+            and one.id not in back
+            and one.id != visit.avoid_agent
+            and serves(one, visit.department)
+            and (visit.by != "supervisor" or one.may(Right.REVIEW))
+            for one in self._people().with_right(Right.OWN_WORK)
+        )
 
     async def _checked(self, visit: Visit, person: Person, now: datetime) -> Visit:
         """Give back, until it may be made, what may not be made now."""

@@ -91,7 +91,11 @@ class Calls(Protocol):
         ...
 
     async def give_back(self, person: Person, visit: str, epoch: int) -> None:
-        """Give a claimed visit back."""
+        """Give a claimed visit back; others are asked first today."""
+        ...
+
+    async def let_go(self, person: Person, visit: str, epoch: int) -> None:
+        """Let go of a claimed visit that is changed at once."""
         ...
 
     async def dial(self, person: Person, visit: str, epoch: int) -> Try:
@@ -158,6 +162,8 @@ class Brief:
     deeds: Sequence[Deed]
     talks: bool
     """Whether this person talks with the customer now, who has called us."""
+    given_back: Sequence[str] = ()
+    """Who gave it back today, or did not pick up for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +273,12 @@ class VisitDesk:
             deeds=await self.lists.deeds(visit),
             talks=case.customer is not None
             and self.calls.talks_with(person, case.customer) is not None,
+            given_back=sorted((await self.given_back([visit])).get(visit, ())),
         )
+
+    async def given_back(self, some: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Give who gave each of some visits back today."""
+        return await self._store.given_back(some, _starts(self._today(), self.house.zone))
 
     def _facts(self, case: Case, person: Person) -> dict[str, str]:
         house, customer = self.house, case.customer
@@ -309,7 +320,7 @@ class VisitDesk:
         if not named:
             self._check_allowed(it, wishes, tries, at, person)
         if it.held_by == person.id and it.state == State.CLAIMED:
-            await self.calls.give_back(person, visit, it.epoch)
+            await self.calls.let_go(person, visit, it.epoch)
         what = "visit_appointed" if named else "visit_postponed"
         await self.lists.change(visit, self._by(person, address), what, values, reason)
         return at
@@ -344,6 +355,8 @@ class VisitDesk:
     async def pass_on(self, person: Person, visit: str, to: str, reason: str, address: str) -> None:
         """Let somebody leave his visit to a colleague, or (empty) to whoever takes it.
 
+        He is not asked for it again today while others are on duty.
+
         Raises `Refused`: no_visit, visit_not_yours, visit_over, visit_taken, visit_nobody,
         visit_reason, bad_text.
         """
@@ -352,9 +365,9 @@ class VisitDesk:
         reason = _reason(reason)
         owner = self._colleague(to, case.visit).id if to else None
         if case.visit.held_by == person.id and case.visit.state == State.CLAIMED:
-            await self.calls.give_back(person, visit, case.visit.epoch)
-        values = {"owner": owner, "avoid_agent": case.visit.avoid_agent}
-        await self.lists.change(visit, self._by(person, address), "visit_passed_on", values, reason)
+            await self.calls.let_go(person, visit, case.visit.epoch)
+        by = self._by(person, address)
+        await self.lists.change(visit, by, "visit_passed_on", {"owner": owner}, reason)
 
     # -- a supervisor's
 

@@ -493,7 +493,7 @@ class _Plan:
         while hands and self.done.given != before:
             before = self.done.given
             some = await self._asked.plans.ownerless(ends, ends + self._longest(), AT_ONCE)
-            sharing = await self._sharing(some, ends)
+            sharing = await self._sharing(some, began, ends)
             given = allocate(some, hands, sharing)
             async with self._asked.db.write() as conn:
                 self.done.given += await self._asked.plans.give(conn, given)
@@ -507,13 +507,14 @@ class _Plan:
         days = [one.deadline for one in rules.rules.values() if one.deadline is not None]
         return timedelta(days=max([*days, rules.deadline]) + SHUT_DAYS)
 
-    async def _sharing(self, some: Sequence[Visit], ends: datetime) -> Sharing:
+    async def _sharing(self, some: Sequence[Visit], began: datetime, ends: datetime) -> Sharing:
         how, ids = self.house.visits.allocate, sorted({one.customer for one in some})
         customers = await self._asked.customers.some(ids)
         last = await self._asked.plans.last_agents(ids) if how == "owner" else {}
         owners = {one: customers[one].owner or last.get(one, "") for one in ids}
         wait = frozenset(one.id for one in some if one.due_at > ends)
-        return Sharing(how=how, owners=owners, may_wait=wait)
+        back = await self._asked.visits.given_back([one.id for one in some], began)
+        return Sharing(how=how, owners=owners, may_wait=wait, given_back=back)
 
     async def _hands(self, people: Directory, began: datetime, ends: datetime) -> list[Hand]:
         """Give who is on duty today and may make visits; without a roster, everybody may."""

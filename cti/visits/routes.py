@@ -208,6 +208,7 @@ class VisitPages:
             refusal=refusal and self._told(refusal, visitor.locale),
             own=[self._line(case) for case in due.own],
             free=free,
+            back=await self.desk.given_back([one.visit.id for one in (*due.own, *due.free)]),
             more=free[-1].visit.id if due.more and free else "",
             paged="after" in request.query,
             due=due,

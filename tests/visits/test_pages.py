@@ -12,8 +12,11 @@ from cti.customers.rules import Customer, Entry
 from cti.db.engine import Database
 from cti.people.rules import Person
 from cti.results.record import WorkKind
+from cti.visits.allowed import Refusal
 from cti.visits.reckoner import Proposed
 from cti.visits.record import State, Visit
+from cti.visits.store import PlanStore
+from cti.web.words import Words
 from tests.kit.visited import CHEN, OU, WHOLE, Screens, hotel, screens, visited
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
 
@@ -400,6 +403,41 @@ async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) ->
 
     assert "Ticked off." in ticked
     assert "The slip is signed." in signed
+
+
+async def test_what_was_given_back_says_so_and_why_it_comes_back(house: Screens) -> None:
+    visit = await owed(house, owner=None)
+    await house.sends(MAY, "/visits/next")
+
+    await deeds(house, MAY, visit, "give-back")
+
+    page = (await house.sees(BO, f"/visits/{visit.id}"))[1]
+    assert "gave it back today" in page
+    assert "given back" in page.split("What happened")[1]
+    assert "nobody else on duty may make it" not in page
+    assert "given back today" in (await house.sees(MAY, "/visits"))[1]
+    assert "given back today" not in (await house.sees(BO, "/visits"))[1]
+    async with house.it.debts.db.write() as conn:
+        await PlanStore(house.it.debts.db).give(conn, {visit.id: MAY.id})
+    page = (await house.sees(MAY, f"/visits/{visit.id}"))[1]
+    assert "nobody else on duty may make it" in page
+
+
+async def test_who_leaves_it_to_nobody_is_not_he_whose_solution_was_refused(house: Screens) -> None:
+    visit = await owed(house)
+
+    await deeds(house, MAY, visit, "pass-on", to="", reason="my aunt")
+
+    now = await house.it.now(visit)
+    assert (None, None) == (now.owner, now.avoid_agent)
+    assert "gave it back today" in (await house.sees(BO, f"/visits/{visit.id}"))[1]
+
+
+@pytest.mark.parametrize("code", sorted(set(re.findall(r"`(\w+)`", Refusal.__doc__ or ""))))
+def test_every_reason_not_to_call_has_its_words(code: str) -> None:
+    for locale in LANGUAGES:
+        words = Words().catalogues[locale]
+        assert {f"visit_refusal.{code}", f"fault.{code}"} <= set(words)
 
 
 async def quota_of(house: Screens, path: str = "/visits/quota", locale: str = "en") -> str:
