@@ -54,7 +54,7 @@ from cti.results.routes import ResultPages
 from cti.results.store import ResultStore
 from cti.settings import Settings
 from cti.visits.calling import VisitCalls
-from cti.visits.desk import VisitDesk
+from cti.visits.desk import Order, VisitDesk
 from cti.visits.lists import VisitLists
 from cti.visits.owed import Reminding, wishes_of
 from cti.visits.planner import Asked as PlanAsked
@@ -367,6 +367,7 @@ class Office:
             finisher=self.visit_calls,
             evidence=Evidence(calls, self.recordings),
             wishes=self._wishes,
+            orders=self.events.seat,
             house=house,
             clock=clock,
         )
@@ -379,6 +380,7 @@ class Office:
             contacts=self._contacts,
             wishes=self._wishes,
             reckoner=self.planner.reckoner,
+            orders=self._order,
             house=house,
             people=self._people,
             clock=clock,
@@ -588,6 +590,10 @@ class Office:
             return 2.0
         return 1.0 if self.collecting.room is Room.LOW else 0.0
 
+    async def _order(self, event: str) -> Order | None:
+        country = self._house().card.country
+        return await order_of(self.events, self._customers, event, country)
+
     async def _wishes(self, customer: str) -> Wishes:
         """Give what a customer wants; whom nobody knows any more wants no call."""
         known = await self._customers.get(customer)
@@ -616,3 +622,26 @@ async def names_of(store: CustomerStore, customers: Collection[str]) -> Mapping[
     """Give the names of customers, with their tiers, by id (MISS-10)."""
     found = [await store.get(customer) for customer in sorted(customers)]
     return {one.id: f"{one.name} · {one.tier}" if one.tier else one.name for one in found if one}
+
+
+async def order_of(
+    events: EventStore, store: CustomerStore, event: str, country: str
+) -> Order | None:
+    """Give a booking with its restaurant, which is told by its external id or its number."""
+    known = await events.get(event)
+    if known is None:
+        return None
+    number = normal(known.merchant, country)
+    place = await store.by_external_id(known.merchant) if known.merchant else None
+    if place is None and number.normal:
+        place = next(iter(await store.find(number.normal)), None)
+    own = [number.shown] if number.normal and number.shown else []
+    return Order(
+        day=known.day,
+        time=known.time,
+        ref=known.ref,
+        restaurant=place.name if place else "" if own else known.merchant,
+        numbers=[normal(one, country).shown or one for one in place.phones] if place else own,
+        seating=known.seating,
+        note=known.note,
+    )

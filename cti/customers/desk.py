@@ -202,6 +202,7 @@ def _said(event: Event) -> dict[str, str]:
         "time": f"{event.time:%H:%M}" if event.time else "",
         "amount": "" if event.amount is None else str(event.amount),
         "department": event.department,
+        "merchant": event.merchant,
     }
 
 

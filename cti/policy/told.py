@@ -287,6 +287,9 @@ class _Teller:
     def _begins(self, rule: VisitRule) -> str:
         if rule.every is None:
             when = self._when(rule.event, rule.offset)
+            if rule.after:
+                event, time = self.word("event", rule.event), self._lasts(rule.after)
+                when = self.say("policy.visits.after_time", event=event, time=time)
         else:
             whom = self._population(rule.population)
             if rule.every.half_months:

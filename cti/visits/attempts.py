@@ -20,6 +20,7 @@ from cti.visits.allowed import Allowed as Allowed
 from cti.visits.allowed import Asked, consent, in_appointment, last_of
 from cti.visits.allowed import Refusal as Refusal
 from cti.visits.allowed import may_dial as may_dial
+from cti.visits.allowed import may_take as may_take
 from cti.visits.allowed import meant_for as meant_for
 from cti.visits.allowed import nearest as nearest
 from cti.visits.record import ENDED_BY, FREE_OF_CAPS, Outcome, State, Try, Visit, Wishes

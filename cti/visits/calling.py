@@ -34,6 +34,7 @@ from cti.visits.record import (
     BY_AGENT,
     CALLED_US,
     FREE_OF_CAPS,
+    MERCHANT,
     OPEN,
     WARNINGS,
     Outcome,
@@ -458,10 +459,11 @@ class VisitCalls:
     async def _checked(self, visit: Visit, person: Person, now: datetime) -> Visit:
         """Give back, until it may be made, what may not be made now."""
         _, said = await self._may(visit, person, now)
-        if isinstance(said, Allowed):
-            if await self._dials_itself(now):
+        if rules.may_take(visit, said, now):
+            if MERCHANT not in visit.channels and await self._dials_itself(now):
                 await self.store.will_dial(visit, now + self._house().visits.progressive_after)
             return visit
+        assert isinstance(said, rules.Refusal)  # noqa: S101  what is allowed may be taken
         await self.store.let_go(visit, waits(visit, said.code, said.until))
         raise Refused(said.code, "this customer may not be called now", until=said.until)
 

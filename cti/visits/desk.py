@@ -26,11 +26,11 @@ from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, week_of, zone_
 from cti.results.store import By as ResultBy
 from cti.results.store import ResultStore, Sum
 from cti.visits.abandoned import Abandons, is_stopped
-from cti.visits.allowed import Allowed, Refusal, may_dial, nearest
+from cti.visits.allowed import Allowed, Refusal, may_dial, may_take, nearest
 from cti.visits.attempts import APPOINTMENT_AHEAD
 from cti.visits.lists import By, Cover, Day, Deed, VisitLists, Wanted
 from cti.visits.reckoner import Reckoner
-from cti.visits.record import OPEN, Kind, Owed, State, Try, Visit, Wishes
+from cti.visits.record import MERCHANT, OPEN, Kind, Owed, State, Try, Visit, Wishes
 from cti.visits.store import VisitStore
 
 log = structlog.get_logger(__name__)
@@ -72,6 +72,28 @@ class Wanting(Protocol):
 
     async def __call__(self, customer: str) -> Wishes:
         """Give his wishes; whom nobody knows any more wants no call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A booking as a visit about it tells it: when, where, and what became of the table."""
+
+    day: date
+    time: time | None
+    ref: str
+    restaurant: str
+    """Its name; what was told of it, where nobody knows it."""
+    numbers: Sequence[str]
+    seating: str
+    note: str
+
+
+class Orders(Protocol):
+    """What was booked."""
+
+    async def __call__(self, event: str) -> Order | None:
+        """Give the booking that an event is; None: there is none any more."""
         ...
 
 
@@ -162,6 +184,10 @@ class Brief:
     deeds: Sequence[Deed]
     talks: bool
     """Whether this person talks with the customer now, who has called us."""
+    takes: bool
+    """Whether it may be taken, as far as calling goes."""
+    order: Order | None
+    """Where a restaurant is asked first: what is booked there."""
     given_back: Sequence[str] = ()
     """Who gave it back today, or did not pick up for it."""
 
@@ -198,13 +224,14 @@ class VisitDesk:
         contacts: Contacts,
         wishes: Wanting,
         reckoner: Reckoner,
+        orders: Orders,
         house: Callable[[], House],
         people: Callable[[], Directory],
         clock: Clock,
     ) -> None:
         self.lists, self._store, self._results = lists, store, results
         self.calls, self._customers, self._contacts = calls, customers, contacts
-        self._wishes, self.reckoner = wishes, reckoner
+        self._wishes, self.reckoner, self._orders = wishes, reckoner, orders
         self._house, self._people, self.clock = house, people, clock
 
     @property
@@ -273,6 +300,8 @@ class VisitDesk:
             deeds=await self.lists.deeds(visit),
             talks=case.customer is not None
             and self.calls.talks_with(person, case.customer) is not None,
+            takes=may_take(it, said, now),
+            order=await self._orders(it.event) if it.event and MERCHANT in it.channels else None,
             given_back=sorted((await self.given_back([visit])).get(visit, ())),
         )
 

@@ -158,6 +158,7 @@ class VisitPages:
             "dial": (self._dial, Right.OWN_WORK),
             "give-back": (self._give_back, Right.OWN_WORK),
             "result": (self._result, Right.OWN_WORK),
+            "restaurant": (self._restaurant, Right.OWN_WORK),
             "postpone": (self._postpone, Right.OWN_WORK),
             "pass-on": (self._pass_on, Right.OWN_WORK),
             "assign": (self._assign, Right.REVIEW),
@@ -550,6 +551,12 @@ class VisitPages:
     async def _result(self, sent: Sent) -> str:
         await self.results.result(sent.person, sent.about, sent.epoch, sent.fields, sent.address)
         return PATH
+
+    async def _restaurant(self, sent: Sent) -> str:
+        done = await self.results.restaurant(
+            sent.person, sent.about, sent.epoch, sent.fields, sent.address
+        )
+        return PATH if done else f"{PATH}/{sent.about}"
 
     async def _postpone(self, sent: Sent) -> str:
         await self.desk.postpone(

@@ -12,6 +12,7 @@ import cti
 from cti.calls.store import Contact
 from cti.clock import SetClock
 from cti.customers.rules import Customer
+from cti.db.schema import Connection
 from cti.dials.rules import AttemptState
 from cti.dials.store import Switch
 from cti.duty.rules import Assignment
@@ -22,7 +23,7 @@ from cti.results.desk import ResultDesk, WorkBook
 from cti.results.routes import ResultPages
 from cti.results.store import ResultStore
 from cti.visits.calling import VisitCalls
-from cti.visits.desk import VisitDesk
+from cti.visits.desk import Order, VisitDesk
 from cti.visits.lists import VisitLists
 from cti.visits.owed import wishes_of
 from cti.visits.reckoner import Proposed, Reckoner
@@ -36,6 +37,7 @@ from tests.visits.test_calling import World
 OU = Person(id="p-ou", number="9002", name="Ou", role=Role.AUDITOR)
 CHEN = Person(id="p-chen", number="6003", name="Chen", department="sales")
 CAST = (MAY, BO, CHEN, LIN, OU)
+BOOKING = Path(cti.__file__).parents[1] / "config" / "houses" / "booking.toml"
 HOTEL = Path(cti.__file__).parents[1] / "config" / "houses" / "hotel.toml"
 
 
@@ -60,6 +62,7 @@ class Visited:
     recorded: bool = True
     contacts: list[Contact] = field(default_factory=list)
     switch: Switched = field(default_factory=Switched)
+    orders: dict[str, Order] = field(default_factory=dict)
     proposed: list[tuple[date, Proposed]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,6 +89,7 @@ class Visited:
             finisher=self.calls,
             evidence=self.evidence,
             wishes=self.wishes,
+            orders=self.seat,
             house=self.house,
             clock=self.clock,
         )
@@ -105,6 +109,7 @@ class Visited:
                 people=self.people,
                 lines=self.shortfalls,
             ),
+            orders=self.order,
             house=self.house,
             people=self.people,
             clock=self.clock,
@@ -134,6 +139,14 @@ class Visited:
     async def shortfalls(self, month: date) -> Sequence[Proposed]:
         """What was proposed for a month of visits."""
         return [one for when, one in self.proposed if when == month]
+
+    async def seat(self, conn: Connection, event: str, seating: str, note: str) -> None:
+        """Note on an order what became of its table."""
+        self.orders[event] = replace(self.orders[event], seating=seating, note=note)
+
+    async def order(self, event: str) -> Order | None:
+        """What is booked."""
+        return self.orders.get(event)
 
     async def last_calls(self, customer: Customer, limit: int) -> Sequence[Contact]:
         """The last calls with anybody."""
@@ -180,6 +193,12 @@ def visited(debts: Debts, rules: House | None = None) -> Visited:
 def hotel() -> House:
     """The hotel of the samples, with its forms and scripts."""
     house = read(HOTEL, TEN)
+    return replace(house, dialing=replace(house.dialing, trunks=("PJSIP/trunk",)))
+
+
+def booking() -> House:
+    """The booking house of the samples, with its forms and scripts."""
+    house = read(BOOKING, TEN)
     return replace(house, dialing=replace(house.dialing, trunks=("PJSIP/trunk",)))
 
 

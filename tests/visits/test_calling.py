@@ -440,6 +440,29 @@ async def test_who_did_not_pick_up_for_it_is_not_asked_again_today(room: Room) -
     assert visit.id == (await room.calls.claim(BO)).id
 
 
+async def test_nothing_is_dialled_by_itself_before_the_restaurant_was_asked(debts: Debts) -> None:
+    rules = VisitRules(mode="progressive", progressive_after=timedelta())
+    room = room_of(debts, replace(HOUSE, visits=rules))
+    await debts.owe(channels=("merchant", "phone"))
+    await room.calls.claim(MAY)
+
+    await room.calls.look()
+
+    assert [] == room.world.wanted
+
+
+async def test_where_a_restaurant_is_asked_the_rest_of_its_guest_keeps_nobody_from_it(
+    room: Room,
+) -> None:
+    visit = await room.debts.owe(channels=("merchant", "phone"))
+    room.clock.at = TEN + timedelta(hours=3)  # one in the afternoon
+
+    held = await room.calls.claim(MAY)
+
+    assert visit.id == held.id
+    assert "rest" == await code_of(room.calls.dial(MAY, held.id, held.epoch))
+
+
 async def test_after_a_failure_of_the_line_the_next_trunk_is_taken(room: Room) -> None:
     await room.debts.owe()
     _, made = await room.dials()

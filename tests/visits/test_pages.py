@@ -3,21 +3,23 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 
 import pytest
 
 from cti.customers.rules import Customer, Entry
 from cti.db.engine import Database
+from cti.dials.rules import AttemptState
 from cti.people.rules import Person
 from cti.results.record import WorkKind
 from cti.visits.allowed import Refusal
+from cti.visits.desk import Order
 from cti.visits.reckoner import Proposed
 from cti.visits.record import State, Visit
 from cti.visits.store import PlanStore
 from cti.web.words import Words
-from tests.kit.visited import CHEN, OU, WHOLE, Screens, hotel, screens, visited
+from tests.kit.visited import CHEN, OU, WHOLE, Screens, booking, hotel, screens, visited
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e{{7*7}}"
@@ -403,6 +405,90 @@ async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) ->
 
     assert "Ticked off." in ticked
     assert "The slip is signed." in signed
+
+
+ORDER = Order(
+    day=date(2026, 3, 3),
+    time=time(9, 50),
+    ref="B-77",
+    restaurant="老正兴",
+    numbers=["021 6322 2624"],
+    seating="",
+    note="",
+)
+
+
+async def seating(house: Screens) -> Visit:
+    """Owe a visit that asks a restaurant first."""
+    house.it.rules, house.it.orders["e-1"] = booking(), ORDER
+    return await owed(
+        house,
+        rule="seating_check",
+        form="seating",
+        script="booking/seating",
+        channels=("merchant", "phone"),
+        event="e-1",
+    )
+
+
+async def test_a_seated_guest_is_not_called(house: Screens) -> None:
+    visit = await seating(house)
+    page = await deeds(house, MAY, visit, "claim")
+    for said in ("First ask the restaurant", "老正兴", "021 6322 2624", "2026-03-03 09:50", "B-77"):
+        assert said in page, said
+    assert "say whether" in (await deeds(house, MAY, visit, "restaurant")).casefold()
+
+    await deeds(house, MAY, visit, "restaurant", seated="yes", note="table 9")
+
+    record = await house.it.results.of_visit(visit.id)
+    assert record
+    assert ("merchant", {"seating": "seated"}, "table 9", False) == (
+        record.channel,
+        record.answers,
+        record.note,
+        record.effective,
+    )
+    assert (State.DONE, []) == ((await house.it.now(visit)).state, house.it.world.wanted)
+    assert ("seated", "table 9") == (house.it.orders["e-1"].seating, house.it.orders["e-1"].note)
+
+
+async def test_who_is_not_seated_is_called_as_the_next_step(house: Screens) -> None:
+    visit = await seating(house)
+    await deeds(house, MAY, visit, "claim")
+
+    page = await deeds(house, MAY, visit, "restaurant", seated="no", note="nobody came")
+
+    assert "call him now" in page
+    assert 'name="seated"' not in page
+    assert "nobody came" in page.split("What happened")[1]
+    assert ("not_seated", State.CLAIMED) == (
+        house.it.orders["e-1"].seating,
+        (await house.it.now(visit)).state,
+    )
+    await deeds(house, MAY, visit, "dial")
+    made = (await house.it.lists.tries_of(visit.id))[0]
+    house.it.world.ends(made, AttemptState.ANSWERED)
+    await house.it.calls.look()
+    said = {"outcome": "done", "answer_seating": "late", "note": "in ten minutes", "identity": "1"}
+    assert "Kept." in await deeds(house, MAY, visit, "result", **said)
+    record = await house.it.results.of_visit(visit.id)
+    assert record
+    assert ("phone", "late", "in ten minutes") == (
+        record.channel,
+        house.it.orders["e-1"].seating,
+        house.it.orders["e-1"].note,
+    )
+
+
+async def test_only_a_visit_that_asks_a_restaurant_is_ended_by_it(house: Screens) -> None:
+    visit = await owed(house)
+    await deeds(house, MAY, visit, "claim")
+
+    page = await deeds(house, MAY, visit, "restaurant", seated="yes")
+
+    assert "by what way" in page
+    assert "First ask the restaurant" not in page
+    assert State.CLAIMED == (await house.it.now(visit)).state
 
 
 async def test_what_was_given_back_says_so_and_why_it_comes_back(house: Screens) -> None:
