@@ -693,7 +693,8 @@ def follows(
         values["fallback_sent"] = True
     if step.state in OVER:
         values |= {"ended_at": now, "ended_by": by or "cti"}
-        values["breached"] = visit.breached or visit.due_at < now
+        if visit.due_at < now and not visit.breached:  # before anybody looked at it
+            values |= {"breached": True, "breach_cause": rules.cause_of_end(visit, tries)}
     return values
 
 

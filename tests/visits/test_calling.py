@@ -493,6 +493,34 @@ async def test_as_time_goes_by_it_is_warned_of_then_breached_then_given_up(room:
     ] == seen
 
 
+@pytest.mark.parametrize(
+    ("dialled", "owner", "cause"),
+    [(0, None, "under_way"), (2, None, "nobody"), (2, MAY.id, "not_tried")],
+)
+async def test_what_ends_just_after_its_deadline_says_why_though_nobody_looked(
+    room: Room, dialled: int, owner: str | None, cause: str
+) -> None:
+    visit = await room.debts.owe(due_at=TEN + timedelta(minutes=1), owner=owner)
+    room.clock.at = TEN + timedelta(minutes=dialled)
+    await room.dials()
+    room.clock.at = TEN + timedelta(minutes=3)
+
+    await room.says(visit, Outcome.DONE)
+
+    now = await room.visit(visit)
+    assert (State.DONE, True, cause) == (now.state, now.breached, now.breach_cause)
+
+
+async def test_who_is_being_called_when_the_deadline_passes_is_not_untried(room: Room) -> None:
+    visit = await room.debts.owe(due_at=TEN + timedelta(minutes=1))
+    await room.dials()
+    room.clock.at = TEN + timedelta(minutes=1)
+
+    await room.calls.look()
+
+    assert "under_way" == (await room.visit(visit)).breach_cause
+
+
 async def test_who_is_in_a_call_with_us_is_not_dialled(room: Room) -> None:
     customer = await room.debts.customer("+8613800000077")
     await room.debts.owe(customer)
