@@ -581,7 +581,7 @@ class _Teller:
     def _amount(self, amount: Any) -> str:
         if self.house.penalties.settlement == "points":
             return self.say("policy.points", amount=amount)
-        return f"{amount} {self.house.card.currency}"
+        return f"{amount}\N{NO-BREAK SPACE}{self.house.card.currency}"
 
     def _dated(self, one: Amounts) -> str:
         costs = self._costs(one)

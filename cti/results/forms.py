@@ -297,6 +297,10 @@ class Script:
     id: str
     parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
 
+    def language(self, locale: str) -> str:
+        """Name the language in which it is told to whoever reads another: that, or its first."""
+        return locale if locale in self.parts else next(iter(self.parts), locale)
+
     def told(
         self, locale: str, facts: Mapping[str, str], content: str | None = None
     ) -> tuple[Part, ...]:
@@ -305,7 +309,7 @@ class Script:
         `content` is how content the customer is (`SATISFACTION`): then the branches of the two
         others are left out. Branches of other names are for the agent to choose.
         """
-        parts = self.parts.get(locale) or next(iter(self.parts.values()), ())
+        parts = self.parts.get(self.language(locale), ())
         return tuple(
             replace(part, text=_filled(part.text, facts))
             for part in parts

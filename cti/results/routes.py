@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from cti.customers.rules import Customer
+from cti.customers.rules import Customer, normal
 from cti.errors import Refused
 from cti.house import House
 from cti.people.rules import Directory, Person, Right
@@ -180,6 +180,7 @@ class ResultPages:
             slip=slip,
             it=it,
             customer=known.get(it.customer),
+            phone=_shown(known.get(it.customer), self._house().card.country),
             form=self._house().form(it.form),
             recordings=await self.recordings(calls, person, self._from(request)),
             states=list(OpinionState),
@@ -245,3 +246,9 @@ class ResultPages:
 def _person(visitor: Visitor) -> Person:
     assert visitor.person is not None  # noqa: S101  the guard saw to it
     return visitor.person
+
+
+def _shown(customer: Customer | None, country: str) -> str:
+    """Give somebody's first number as people write it."""
+    number = customer.phones[0] if customer and customer.phones else ""
+    return (normal(number, country).shown or number) if number else ""

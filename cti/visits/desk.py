@@ -177,6 +177,7 @@ class Brief:
     record: Record | None
     form: Form
     script: Sequence[Part]
+    script_locale: str
     said: Allowed | Refusal
     nearest: datetime | None
     zone: ZoneInfo
@@ -291,6 +292,7 @@ class VisitDesk:
             record=record,
             form=house.form(it.form),
             script=told,
+            script_locale=script.language(locale) if script else locale,
             said=said,
             nearest=None
             if isinstance(said, Allowed)
@@ -374,6 +376,7 @@ class VisitDesk:
         if isinstance(said, Allowed):
             return
         free = nearest(plain, wishes, tries, at, person.id, house)
+        free = None if free is None else _minute_after(free)
         raise Refused(
             "visit_time_refused" if free else "visit_never",
             "nobody may call then",
@@ -681,6 +684,12 @@ def _days(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 4:
         raise Refused("campaign_since", "a number of days")
     return int(text)
+
+
+def _minute_after(at: datetime) -> datetime:
+    """Give the first whole minute that is not before an instant: a page names no seconds."""
+    whole = at.replace(second=0, microsecond=0)
+    return whole if whole == at else whole + timedelta(minutes=1)
 
 
 def _anew(visit: Visit, now: datetime) -> Visit:

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -252,6 +253,7 @@ class VisitPages:
             status=409 if refusal else 200,
             refusal=refusal and self._told(refusal, visitor.locale),
             wrong=wrong,
+            offer=_offer(refusal, zone),
             brief=brief,
             line=self._line(brief.case),
             recordings=await self._sounds(brief, person, request),
@@ -649,6 +651,12 @@ def _outcomes(visit: Visit) -> list[str]:
     if visit.state in (State.IN_ATTEMPT, State.WRAP_UP):
         return [one.value for one in Outcome if one in BY_AGENT]
     return [Outcome.DONE.value]
+
+
+def _offer(refusal: Refused | None, zone: ZoneInfo) -> datetime | None:
+    """Give the nearest time that is allowed where one was refused, by the customer's clock."""
+    free = refusal.facts.get("nearest") if refusal else None
+    return free.astimezone(zone) if isinstance(free, datetime) else None
 
 
 def _row(typed: Sent | None, name: str, n: int) -> str:

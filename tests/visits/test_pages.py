@@ -491,6 +491,18 @@ async def test_only_a_visit_that_asks_a_restaurant_is_ended_by_it(house: Screens
     assert State.CLAIMED == (await house.it.now(visit)).state
 
 
+async def test_a_refused_time_offers_the_nearest_that_is_allowed(house: Screens) -> None:
+    visit = await owed(house)
+
+    text = await deeds(house, MAY, visit, "postpone", at="2026-03-04T12:30", reason="at lunch")
+
+    offer = text.split('class="offer"')[1].split("</form>")[0]
+    assert "The customer rests now." in text
+    for said in ("2026-03-04T14:00", "at lunch", "Put off until 03-04 14:00"):
+        assert said in offer, said
+    assert 'class="offer"' not in (await house.sees(MAY, f"/visits/{visit.id}"))[1]
+
+
 async def test_what_was_given_back_says_so_and_why_it_comes_back(house: Screens) -> None:
     visit = await owed(house, owner=None)
     await house.sends(MAY, "/visits/next")
