@@ -627,7 +627,8 @@ class VisitPages:
 
     def _told(self, refusal: Refused, locale: Locale) -> Refused:
         words = self.kit.words
-        why = words.name(locale, "visit_refusal", refusal.facts.get("why", ""))
+        code = refusal.facts.get("why", "")
+        why = words.name(locale, "visit_refusal", "rest_then" if code == "rest" else code)
         plain = {"by": words.say(locale, "visits.somebody"), "until": "", "reason": why}
         return readable(refusal, self._name, self.kit.pages.site.zone, **plain)
 

@@ -174,7 +174,7 @@ async def test_a_time_of_rest_is_refused_with_its_reason_and_one_key_takes_the_n
     await page.keyboard.press("Enter")
 
     fault = page.get_by_role("alert")
-    await expect(fault).to_contain_text("The customer rests now.")
+    await expect(fault).to_contain_text("The customer rests at that time.")
     await expect(fault).to_contain_text("03-04 14:00")
     await expect(fault).to_be_focused()
     await page.keyboard.press("Tab")

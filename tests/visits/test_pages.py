@@ -152,7 +152,7 @@ async def test_a_time_of_rest_is_refused_with_the_nearest_that_is_allowed(house:
 
     text = await deeds(house, MAY, visit, "postpone", at="2026-03-03T12:30")
 
-    assert "The customer rests now." in text
+    assert "The customer rests at that time." in text
     assert "The nearest time that is allowed: 03-03 14:00." in text
 
     await deeds(house, MAY, visit, "postpone", at="2026-03-03T15:30")
@@ -497,7 +497,7 @@ async def test_a_refused_time_offers_the_nearest_that_is_allowed(house: Screens)
     text = await deeds(house, MAY, visit, "postpone", at="2026-03-04T12:30", reason="at lunch")
 
     offer = text.split('class="offer"')[1].split("</form>")[0]
-    assert "The customer rests now." in text
+    assert "The customer rests at that time." in text
     for said in ("2026-03-04T14:00", "at lunch", "Put off until 03-04 14:00"):
         assert said in offer, said
     assert 'class="offer"' not in (await house.sees(MAY, f"/visits/{visit.id}"))[1]
