@@ -30,6 +30,12 @@ EVENTS: Final = (
 PURPOSES: Final = ("service", "care", "marketing")
 """The consent that a visit needs (requirement 21.6)."""
 CHANNELS: Final = ("phone", "sms", "email", "visit")
+WAYS: Final = (*CHANNELS, "merchant")
+"""How a visit is made; `merchant`: the restaurant is asked first (CB-REST-02)."""
+NOT_SEATED: Final = "not_seated"
+"""What a restaurant says of a guest who is not there yet; then he is asked himself."""
+SEATED: Final = ("seated", "late", "cancelled", "no_show")
+"""What becomes of a table that was booked (ORDER-16)."""
 MODES: Final = ("preview", "progressive", "customer_first")
 ALLOCATIONS: Final = ("balanced", "owner", "by_ability")
 
@@ -53,6 +59,8 @@ class VisitRule:
     """Customers of these tiers are visited beside those who spent most (CB-RETAIL-01)."""
     offset: int = 0
     """Days from the event to the first day on which it may be made."""
+    after: timedelta = timedelta()
+    """Instead: so long after the very time of the event."""
     deadline: int | None = None
     """Days from that day to the last one; None: as `VisitRules.deadline` says."""
     at: time | None = None

@@ -5,7 +5,7 @@ Stores do not know each other; what one room asks of another is fulfilled here.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from cti.callbacks.desk import CallbackDesk
@@ -54,11 +54,12 @@ from cti.results.routes import ResultPages
 from cti.results.store import ResultStore
 from cti.settings import Settings
 from cti.visits.calling import VisitCalls
-from cti.visits.desk import VisitDesk
+from cti.visits.desk import Order, VisitDesk
 from cti.visits.lists import VisitLists
 from cti.visits.owed import Reminding, wishes_of
 from cti.visits.planner import Asked as PlanAsked
 from cti.visits.planner import Planner
+from cti.visits.reckoner import Proposed
 from cti.visits.record import Wishes
 from cti.visits.routes import VisitPages
 from cti.visits.selections import Selections
@@ -281,6 +282,7 @@ class Office:
                 penalties=self.penalties,
                 remind=self._remind,
                 effective=self.results.effective_ones,
+                shortfalls=self._shortfalls,
             ),
             house=house,
             people=self._people,
@@ -367,6 +369,7 @@ class Office:
             evidence=Evidence(calls, self.recordings),
             wishes=self._wishes,
             events=self.events,
+            orders=self.events.seat,
             house=house,
             clock=clock,
         )
@@ -380,6 +383,8 @@ class Office:
             contacts=self._contacts,
             wishes=self._wishes,
             events=self.events,
+            reckoner=self.planner.reckoner,
+            orders=self._order,
             house=house,
             people=self._people,
             clock=clock,
@@ -535,6 +540,19 @@ class Office:
         whose = {one.id: one.customer for one in events}
         return await self.results.remind(conn, whose, items, now)
 
+    async def _shortfalls(self, month: date) -> list[Proposed]:
+        """Give what the penalties hold for what visits of a month lack."""
+        return [
+            Proposed(
+                person=one.person,
+                incident=one.incident,
+                state=one.state,
+                amount=one.amount,
+                unit=one.unit,
+            )
+            for one in await self.penalties.shortfalls(month)
+        ]
+
     def _people(self) -> Directory:
         return self._desk.directory
 
@@ -576,6 +594,10 @@ class Office:
             return 2.0
         return 1.0 if self.collecting.room is Room.LOW else 0.0
 
+    async def _order(self, event: str) -> Order | None:
+        country = self._house().card.country
+        return await order_of(self.events, self._customers, event, country)
+
     async def _wishes(self, customer: str) -> Wishes:
         """Give what a customer wants; whom nobody knows any more wants no call."""
         known = await self._customers.get(customer)
@@ -607,3 +629,26 @@ async def names_of(
     found = [await store.get(customer) for customer in sorted(customers)]
     tiers = {one.id: house.customers.name_of(one.tier, house.card.locale) for one in found if one}
     return {one.id: " · ".join(filter(None, (one.name, tiers[one.id]))) for one in found if one}
+
+
+async def order_of(
+    events: EventStore, store: CustomerStore, event: str, country: str
+) -> Order | None:
+    """Give a booking with its restaurant, which is told by its external id or its number."""
+    known = await events.get(event)
+    if known is None:
+        return None
+    number = normal(known.merchant, country)
+    place = await store.by_external_id(known.merchant) if known.merchant else None
+    if place is None and number.normal:
+        place = next(iter(await store.find(number.normal)), None)
+    own = [number.shown] if number.normal and number.shown else []
+    return Order(
+        day=known.day,
+        time=known.time,
+        ref=known.ref,
+        restaurant=place.name if place else "" if own else known.merchant,
+        numbers=[normal(one, country).shown or one for one in place.phones] if place else own,
+        seating=known.seating,
+        note=known.note,
+    )

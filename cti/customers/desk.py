@@ -215,6 +215,7 @@ def _said(event: Event) -> dict[str, str]:
         "staff": staff_text(event.staff),
         "amount": "" if event.amount is None else str(event.amount),
         "department": event.department,
+        "merchant": event.merchant,
     }
 
 

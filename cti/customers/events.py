@@ -16,11 +16,23 @@ from cti.house_visits import EVENTS
 
 KINDS: Final = tuple(kind for kind in EVENTS if kind != "birthday")
 """What can be entered; a birthday stands in the customer's record."""
-COLUMNS: Final = ("kind", "day", "time", "ref", "amount", "department", "staff", "cancelled")
+COLUMNS: Final = (
+    "kind",
+    "day",
+    "time",
+    "ref",
+    "amount",
+    "department",
+    "staff",
+    "cancelled",
+    "merchant",
+)
 REF_LIMIT: Final = 64
 DEPARTMENT_LIMIT: Final = 64
 STAFF_MOST: Final = 8
 STAFF_LIMIT: Final = 64
+MERCHANT_LIMIT: Final = 64
+ORDER_NOTE_LIMIT: Final = 500
 FIRST: Final = date(1990, 1, 1)
 LAST: Final = date(2099, 12, 31)
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
@@ -42,11 +54,17 @@ class EventEntry:
     amount: Decimal | None = None
     department: str = ""
     cancelled: bool = False
+    merchant: str = ""
+    """The restaurant at which the table is: its id in the house's records, or its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event as it is kept. `moved` counts how often its day was changed, `rev` all changes."""
+    """An event as it is kept. `moved` counts how often its day was changed, `rev` all changes.
+
+    `seating` is what became of a table (as `house_visits` names it; empty: nobody knows yet),
+    and `note` what was said about it (CB-REST-02).
+    """
 
     id: str
     customer: str
@@ -58,6 +76,9 @@ class Event:
     amount: Decimal | None = None
     department: str = ""
     cancelled: bool = False
+    merchant: str = ""
+    seating: str = ""
+    note: str = ""
     moved: int = 0
     rev: int = 1
 
@@ -85,7 +106,8 @@ def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]
         faults.append(("time", f"{texts['time'][:10]!r} is no time as 09:30"))
     if texts["amount"] and not _AMOUNT.fullmatch(texts["amount"]):
         faults.append(("amount", f"{texts['amount'][:20]!r} is no amount as 1280.50"))
-    for name, limit in (("ref", REF_LIMIT), ("department", DEPARTMENT_LIMIT)):
+    limits = {"ref": REF_LIMIT, "department": DEPARTMENT_LIMIT, "merchant": MERCHANT_LIMIT}
+    for name, limit in limits.items():
         if len(texts[name]) > limit:
             faults.append((name, f"it is longer than {limit} characters"))
     staff = _staff(texts["staff"], faults)
@@ -103,6 +125,7 @@ def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]
         amount=Decimal(texts["amount"]).quantize(_CENT) if texts["amount"] else None,
         department=texts["department"],
         cancelled=bool(cancelled),
+        merchant=texts["merchant"],
     ), []
 
 

@@ -28,7 +28,20 @@ LIMIT: Final = 2000
 """The longest text of a field that is looked at."""
 
 _BLANK: Final = dict.fromkeys(
-    ("do", "owner", "hours", "zone", "kind", "day", "time", "ref", "amount", "department"), ""
+    (
+        "do",
+        "owner",
+        "hours",
+        "zone",
+        "kind",
+        "day",
+        "time",
+        "ref",
+        "amount",
+        "department",
+        "merchant",
+    ),
+    "",
 )
 
 

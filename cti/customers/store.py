@@ -37,7 +37,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti.calendar import Span
 from cti.clock import Clock, SystemClock
-from cti.customers.events import DEPARTMENT_LIMIT, REF_LIMIT, Event, EventEntry
+from cti.customers.events import (
+    DEPARTMENT_LIMIT,
+    MERCHANT_LIMIT,
+    ORDER_NOTE_LIMIT,
+    REF_LIMIT,
+    Event,
+    EventEntry,
+)
 from cti.customers.rules import (
     DIGITS_LIMIT,
     LIMITS,
@@ -144,6 +151,9 @@ customer_events: Final = Table(
     Column("amount_cents", BigInteger),
     Column("department", String(DEPARTMENT_LIMIT), nullable=False),
     Column("cancelled", Boolean, nullable=False),
+    Column("merchant", String(MERCHANT_LIMIT), nullable=False),
+    Column("seating", String(16), nullable=False),
+    Column("note", String(ORDER_NOTE_LIMIT), nullable=False),
     Column("moved", Integer, nullable=False),
     Column("rev", Integer, nullable=False),
     Column("stale", Boolean, nullable=False),
@@ -493,7 +503,18 @@ class EventStore:
             if before is None:
                 stamp = {"source": source, "who": who, "created_at": now, "changed_at": now}
                 name = {"id": new_id(now), "customer": key[0], "kind": one.kind, "ref": one.ref}
-                fresh.append({**name, **values, **stamp, "moved": 0, "rev": 1, "stale": True})
+                fresh.append(
+                    {
+                        **name,
+                        **values,
+                        **stamp,
+                        "moved": 0,
+                        "rev": 1,
+                        "stale": True,
+                        "seating": "",
+                        "note": "",
+                    }
+                )
             elif any(getattr(before, name) != value for name, value in values.items()):
                 moved = before.moved + (before.day != one.day)
                 await conn.execute(
@@ -545,6 +566,16 @@ class EventStore:
         """Note that a plan has seen events as they were: one that was changed since stays."""
         if events:
             await conn.execute(_SEEN, [{"b_id": one.id, "b_rev": one.rev} for one in events])
+
+    async def seat(self, conn: AsyncConnection, event: str, seating: str, note: str) -> None:
+        """Note on an order what became of its table; no plan looks at it again for that.
+
+        Without a `note` the one that stands there stays.
+        """
+        values = {"seating": seating, **({"note": note[:ORDER_NOTE_LIMIT]} if note else {})}
+        await conn.execute(
+            update(customer_events).where(customer_events.c.id == event).values(values)
+        )
 
     async def look_again(self, conn: AsyncConnection, kind: str, since: date) -> int:
         """Let a plan look again at all events of a kind from a day on; give how many."""
@@ -656,6 +687,7 @@ def _event_values(one: EventEntry | Event) -> dict[str, Any]:
         "amount_cents": None if one.amount is None else int(one.amount * 100),
         "department": one.department,
         "cancelled": one.cancelled,
+        "merchant": one.merchant,
     }
 
 
@@ -685,6 +717,9 @@ def _event(row: Row[Any]) -> Event:
         amount=None if cents is None else Decimal(cents) / 100,
         department=row.department,
         cancelled=row.cancelled,
+        merchant=row.merchant,
+        seating=row.seating,
+        note=row.note,
         moved=row.moved,
         rev=row.rev,
     )

@@ -18,6 +18,7 @@ from cti.house_visits import EVENTS, RULES
 from cti.results.forms import (
     CONTENT,
     LOCALES,
+    SEATING,
     STANDARD,
     TYPES,
     Choice,
@@ -131,7 +132,7 @@ def _refuse_unasked(reading: Reading, house: House, forms: Mapping[str, Form]) -
         if name in STANDARD:
             continue
         used = [forms[one.form] for one in house.visits.rules.values() if one.form in forms]
-        lacking = [form.id for form in used if form.field(name) is None]
+        lacking = [form.id for form in used if not (form.field(name) or form.seating)]
         if lacking or not used:
             facts = {"said": show(name), "forms": ", ".join(lacking)}
             reading.wrong("visits.required", "no_field", **facts)
@@ -167,7 +168,7 @@ def _form(reading: Reading, name: str, text: str) -> Form:
 
 def _field(keys: Keys) -> Field:
     name = keys.id("id")
-    standard = STANDARD.get(name)
+    standard = SEATING if name == SEATING.id else STANDARD.get(name)
     kind = keys.one_of("type", standard.type if standard else None, TYPES)
     found = Field(
         id=name,
@@ -198,10 +199,11 @@ def _choices(keys: Keys, kind: str, standard: Field | None) -> tuple[Choice, ...
             inner.wrong("id", "twice", said=show(name))
         found[name] = Choice(id=name, labels=_labels(inner))
         inner.refuse_unknown()
-    if kind == "satisfaction":
+    fixed = {"satisfaction": CONTENT, "seating": SEATING.choices}.get(kind)
+    if fixed is not None:
         if found:
             keys.wrong("choices", "own_choices")
-        return CONTENT
+        return fixed
     if not found and standard and standard.type == kind:
         return standard.choices
     if kind in ("choice", "choices") and not 2 <= len(found) <= CHOICES:

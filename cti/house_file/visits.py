@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import time
+from datetime import time, timedelta
 from typing import Final, TypeVar
 
 from cti.calendar import Period, Span
@@ -15,6 +15,7 @@ from cti.house_visits import (
     MODES,
     PURPOSES,
     RULES,
+    WAYS,
     AbandonRules,
     Node,
     Quota,
@@ -34,6 +35,8 @@ PATH: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}(?:/[a-z][a-z0-9_-]{0,31}){0,2}"
 MOST_DAYS: Final = 3660
 _POPULATION = re.compile(r"no_service_since:[1-9][0-9]{0,3}d|top:[1-9][0-9]{0,2}:spend:department")
 _DAYS = re.compile(r"(-?)(0|[1-9][0-9]{0,3})([dw])")
+_SOON = re.compile(r"([1-9][0-9]?)([mh])")
+"""So many minutes or hours after the time of an event; below a hundred."""
 _PERIOD = re.compile(r"([1-9][0-9]{0,2})(mo|d|w)")
 _RULE: Final = '{ id = "booked", event = "booking", offset = "1d", class = "service" }'
 _REMINDER: Final = '{ id = "gown", event = "session", offset = "-5d", to = "shop_assistant" }'
@@ -105,6 +108,7 @@ def _defaults(keys: Keys) -> VisitRule:
 
 def _rule(keys: Keys, name: str, before: VisitRule | None, defaults: VisitRule) -> VisitRule:
     plain = before or defaults
+    offset, after = _offset(keys, plain)
     found = VisitRule(
         id=name,
         purpose=keys.one_of("class", before.purpose if before else None, PURPOSES),
@@ -112,11 +116,12 @@ def _rule(keys: Keys, name: str, before: VisitRule | None, defaults: VisitRule) 
         every=_period(keys, "every"),
         population=_population(keys, "population", ""),
         also_tiers=keys.texts("also_tiers", plain.also_tiers, _is_name, "id"),
-        offset=_days(keys, "offset", plain.offset, 0),
+        offset=offset,
+        after=after,
         deadline=_days(keys, "deadline", plain.deadline, 0),
         at=_at(keys, plain.at),
         coverage=keys.share("coverage", plain.coverage),
-        channels=keys.some_of("channels", plain.channels, CHANNELS),
+        channels=keys.some_of("channels", plain.channels, WAYS),
         form=keys.text("form", plain.form, lambda text: not text or _is_name(text), "id"),
         script=_path(keys, "script", plain.script or defaults.script),
         sms=_path(keys, "sms", plain.sms or defaults.sms),
@@ -129,6 +134,17 @@ def _rule(keys: Keys, name: str, before: VisitRule | None, defaults: VisitRule) 
     if found.also_tiers and not found.population.startswith("top:"):
         keys.wrong("also_tiers", "also_top")
     return found
+
+
+def _offset(keys: Keys, plain: VisitRule) -> tuple[int, timedelta]:
+    """Give days from the event, or minutes or hours from its very time: `1d`, `10m`, `2h`."""
+    said = keys.table.get("offset")
+    if isinstance(said, str) and (match := _SOON.fullmatch(said)):
+        keys.take("offset")
+        count = int(match[1])
+        return 0, timedelta(hours=count) if match[2] == "h" else timedelta(minutes=count)
+    days = _days(keys, "offset", plain.offset, 0)
+    return days, timedelta() if said is not None else plain.after
 
 
 def _at(keys: Keys, plain: time | None) -> time | None:

@@ -663,7 +663,7 @@ class PenaltyStore:
         if not drafts or house.penalties.settlement == "none":
             return None
         concerned = self._person(person)
-        key, named = new_id(now), f"visits:{month:%Y-%m}:{person}"
+        key, named = new_id(now), _of_month(month, person)
         async with self._alone() as conn:
             if (there := await _of_source(conn, named)) is not None:
                 return there
@@ -681,6 +681,13 @@ class PenaltyStore:
             await conn.execute(insert(incidents).values(row))
             await self._propose(conn, key, drafts, house, CTI)
         return key
+
+    async def shortfalls(self, month: date) -> Sequence[PenaltyLine]:
+        """Give the lines for what visits of a month lack, as they stand (REPORT-10)."""
+        sources = [_of_month(month, person) for person in self._directory().people]
+        theirs = select(incidents.c.id).where(incidents.c.source.in_(sources))
+        async with self._db.read() as conn:
+            return await _lines_of(conn, lines.c.incident.in_(theirs))
 
     # What the person concerned does, and what becomes of it
 
@@ -1726,6 +1733,11 @@ _DUE: Final = (
     .order_by(incidents.c.due_at, incidents.c.id)
     .limit(AT_ONCE)
 )
+
+
+def _of_month(month: date, person: str) -> str:
+    """Name what somebody's month of visits lacks, as the source of its incident."""
+    return f"visits:{month:%Y-%m}:{person}"
 
 
 def _no_incident() -> Refused:

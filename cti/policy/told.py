@@ -288,6 +288,9 @@ class _Teller:
     def _begins(self, rule: VisitRule) -> str:
         if rule.every is None:
             when = self._when(rule.event, rule.offset)
+            if rule.after:
+                event, time = self.word("event", rule.event), self._lasts(rule.after)
+                when = self.say("policy.visits.after_time", event=event, time=time)
         else:
             whom = self._population(rule.population)
             if rule.also_tiers:
@@ -596,7 +599,7 @@ class _Teller:
     def _amount(self, amount: Any) -> str:
         if self.house.penalties.settlement == "points":
             return self.say("policy.points", amount=amount)
-        return f"{amount} {self.house.card.currency}"
+        return f"{amount}\N{NO-BREAK SPACE}{self.house.card.currency}"
 
     def _dated(self, one: Amounts) -> str:
         costs = self._costs(one)

@@ -14,11 +14,14 @@ import structlog
 from cti.callbacks.rules import serves
 from cti.clock import Clock
 from cti.customers.events import Event
+from cti.db import audit
 from cti.db.schema import Connection, new_id
 from cti.errors import Refused
 from cti.house import House
+from cti.house_visits import NOT_SEATED
 from cti.people.rules import Person, Right, checked_text
 from cti.results import forms, rules
+from cti.results.forms import AT_RESTAURANT, SEATING, Form
 from cti.results.record import (
     WORK_OF_STEP,
     Opinion,
@@ -32,7 +35,7 @@ from cti.results.record import (
 from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, Heard, Said, first, local_time
 from cti.results.store import By, ResultStore, Wanted
 from cti.visits.attempts import Step, check_appointment
-from cti.visits.record import BY_AGENT, Outcome, State, Visit, Wishes
+from cti.visits.record import BY_AGENT, MERCHANT, Outcome, State, Visit, Wishes
 from cti.visits.store import VisitStore, not_held
 
 log = structlog.get_logger(__name__)
@@ -78,6 +81,13 @@ class Happened(Protocol):
 
     async def get(self, event: str) -> Event | None:
         """Find an event by its id."""
+
+
+class Orders(Protocol):
+    """Where what became of a table is noted (`cti.customers.store.EventStore.seat`)."""
+
+    async def __call__(self, conn: Connection, event: str, seating: str, note: str) -> None:
+        """Note it on the order, in the transaction of `conn`."""
         ...
 
 
@@ -151,11 +161,13 @@ class ResultDesk:
         evidence: Evidence,
         wishes: Wanting,
         events: Happened,
+        orders: Orders,
         house: Callable[[], House],
         clock: Clock,
     ) -> None:
         self.store, self._visits, self._finisher = store, visits, finisher
-        self._evidence, self._wishes, self._events = evidence, wishes, events
+        self._evidence, self._wishes = evidence, wishes
+        self._events, self._orders = events, orders
         self._house, self.clock = house, clock
         self._book = WorkBook(store, house)
 
@@ -176,12 +188,52 @@ class ResultDesk:
         now = self.clock.now()
         by = By(person=person.id, at=now, address=address[:64], policy=self._house().version)
         if outcome is Outcome.DONE:
-            return await self._done(held, person, said, by)
+            form = self._house().form(held.form)
+            return await self._done(held, person, said, by, form)
         appointment = await self._appointment(held, outcome, said, now)
         async with self.store.db.write() as conn:
             step = await self._finisher.finish(conn, held, outcome, now, appointment)
         log.info("visit_result", visit=visit, outcome=outcome, why=step.why)
         return step
+
+    async def restaurant(
+        self, person: Person, visit: str, epoch: int, said: Said, address: str
+    ) -> bool:
+        """Let an agent say what a restaurant told of its guest (CB-REST-02).
+
+        Who is `seated` needs no call: the visit is done. Else that is noted on the order, and he
+        is called himself, as the next step of the same visit. Tells whether it is done. Raises
+        `Refused`: no_visit, visit_not_held, visit_channel (it asks no restaurant), visit_seating
+        (say which), bad_text.
+        """
+        held = await self._held(person, visit, epoch)
+        seated, note = first(said, "seated"), first(said, "note")
+        if MERCHANT not in held.channels:
+            raise Refused("visit_channel", "this visit asks no restaurant")
+        if held.state != State.CLAIMED:
+            raise not_held()
+        if seated not in ("yes", "no"):
+            raise Refused("visit_seating", "say whether the guest is seated")
+        by = self._by(person, address)
+        if seated == "yes":
+            heard = {"channel": [MERCHANT], "answer_seating": ["seated"], "note": [note]}
+            await self._done(held, person, heard, by, AT_RESTAURANT)
+            return True
+        note = checked_text("note", note, NOTE_LIMIT)
+        async with self.store.db.write() as conn:
+            if held.event:
+                await self._orders(conn, held.event, NOT_SEATED, note)
+            await audit.record(
+                conn,
+                at=by.at,
+                who=person.id,
+                what="visit_not_seated",
+                about=f"visit:{held.id}",
+                reason=note,
+                policy=by.policy,
+                address=by.address,
+            )
+        return False
 
     async def _held(self, person: Person, visit: str, epoch: int) -> Visit:
         known = await self._visits.get(visit)
@@ -205,11 +257,11 @@ class ResultDesk:
         check_appointment(visit, outcome, at, tries, wishes, now, house)
         return at
 
-    async def _done(self, visit: Visit, person: Person, said: Said, by: By) -> Step:
+    async def _done(self, visit: Visit, person: Person, said: Said, by: By, form: Form) -> Step:
         if visit.state == State.IN_ATTEMPT:
             raise Refused("visit_on_call", "hang up first")
         house = self._house()
-        what = rules.heard(house.form(visit.form), said, house.zone, by.at)
+        what = rules.heard(form, said, house.zone, by.at)
         channel = _channel(visit, first(said, "channel"))
         if channel == "phone" and visit.state == State.CLAIMED:
             raise Refused("visit_not_dialled", "dial first, or say by what way it was made")
@@ -272,6 +324,9 @@ class ResultDesk:
         await self.store.keep(conn, record, items, promised, by, praised)
         owed = [rules.owed_by(one, visit, house) for one in promised]
         await self._visits.owe(conn, owed, by.at, house.version)
+        seating = what.answers.get(SEATING.id)
+        if visit.event and isinstance(seating, str):
+            await self._orders(conn, visit.event, seating, what.note)
         complaints = "; ".join(one.text for one in what.items if one.kind == "complaint")
         await self._book.keep(conn, visit, rules.follow_ups(what), by.at, complaints[:TEXT_LIMIT])
 
@@ -394,7 +449,9 @@ def _outcome(text: str) -> Outcome:
 
 
 def _channel(visit: Visit, said: str) -> str:
-    """Give by what way it was made: one of its own; nothing said: the first."""
+    """Give by what way it was made: one of its own; nothing said: by phone, or the first."""
+    if not said and "phone" in visit.channels and visit.state == State.WRAP_UP:
+        return "phone"
     if not said:
         return next(iter(visit.channels), "phone")
     if said not in visit.channels:

@@ -20,9 +20,12 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from cti.house_visits import SEATED
+
 LOCALES: Final = ("en", "zh-Hant", "zh-Hans")
-TYPES: Final = ("satisfaction", "choice", "choices", "text", "number", "date", "flag")
-"""What a field asks for; `choices` are any number of them, `flag` is yes or no."""
+TYPES: Final = ("satisfaction", "choice", "choices", "text", "number", "date", "flag", "seating")
+"""What a field asks for; `choices` are any number of them, `flag` is yes or no; `seating` is what
+became of a table that was booked, and is noted on the order."""
 SATISFACTION: Final = ("satisfied", "neutral", "dissatisfied")
 """How content a customer is; also the branches of a script that follow from it (CB-30)."""
 STEPS: Final = (
@@ -103,8 +106,18 @@ class Form:
         """Find a question by its id."""
         return next((one for one in self.fields if one.id == name), None)
 
+    @property
+    def seating(self) -> Field | None:
+        """The question what became of a table, if it asks that."""
+        return next((one for one in self.fields if one.type == "seating"), None)
+
     def asking(self, required: Iterable[str]) -> "Form":
-        """Give the form with these fields required; those of `STANDARD` are added if need be."""
+        """Give the form with these fields required; those of `STANDARD` are added if need be.
+
+        A form about a seating asks what it says, and nothing else (CB-REST-02).
+        """
+        if self.seating is not None:
+            return self
         wanted = tuple(required)
         known = {one.id for one in self.fields}
         added = [STANDARD[name] for name in wanted if name not in known and name in STANDARD]
@@ -166,6 +179,31 @@ STANDARD: Final[Mapping[str, Field]] = {
     )
 }
 """Questions that every form can have: a record without them is not whole (CB-03, V9)."""
+SEATING: Final = Field(
+    id="seating",
+    type="seating",
+    labels=_labels("What became of the table", "入席情況", "入席情况"),
+    required=True,
+    choices=tuple(
+        Choice(id=name, labels=labels)
+        for name, labels in zip(
+            SEATED,
+            (
+                _labels("seated", "已入席", "已入席"),
+                _labels("comes later", "晚到", "晚到"),
+                _labels("cancelled", "已取消", "已取消"),
+                _labels("did not come", "未到", "未到"),
+            ),
+            strict=True,
+        )
+    ),
+)
+"""What is asked of a restaurant, then of its guest (CB-REST-02, ORDER-16)."""
+AT_RESTAURANT: Final = Form(
+    id="",
+    labels=_labels("Asked at the restaurant", "向餐館查詢", "向餐馆查询"),
+    fields=(SEATING,),
+)
 PLAIN: Final = Form(
     id="",
     labels=_labels("Return visit", "回訪", "回访"),
@@ -230,7 +268,7 @@ def _answer(one: Field, texts: tuple[str, ...]) -> tuple[Answer | None, str]:
         known = [choice.id for choice in one.choices if choice.id in texts]
         return tuple(known), "" if len(known) == len(set(texts)) else "choice"
     text = texts[0]
-    if one.type in ("satisfaction", "choice"):
+    if one.type in ("satisfaction", "choice", "seating"):
         return text, "" if any(text == choice.id for choice in one.choices) else "choice"
     if one.type == "number":
         return text, "" if _is_number(text) else "number"
@@ -272,6 +310,10 @@ class Script:
     id: str
     parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
 
+    def language(self, locale: str) -> str:
+        """Name the language in which it is told to whoever reads another: that, or its first."""
+        return locale if locale in self.parts else next(iter(self.parts), locale)
+
     def told(
         self, locale: str, facts: Mapping[str, str], content: str | None = None
     ) -> tuple[Part, ...]:
@@ -280,7 +322,7 @@ class Script:
         `content` is how content the customer is (`SATISFACTION`): then the branches of the two
         others are left out. Branches of other names are for the agent to choose.
         """
-        parts = self.parts.get(locale) or next(iter(self.parts.values()), ())
+        parts = self.parts.get(self.language(locale), ())
         return tuple(
             replace(part, text=_filled(part.text, facts))
             for part in parts

@@ -253,3 +253,9 @@ class ResultPages:
 def _person(visitor: Visitor) -> Person:
     assert visitor.person is not None  # noqa: S101  the guard saw to it
     return visitor.person
+
+
+def _shown(customer: Customer | None, country: str) -> str:
+    """Give somebody's first number as people write it."""
+    number = customer.phones[0] if customer and customer.phones else ""
+    return (normal(number, country).shown or number) if number else ""

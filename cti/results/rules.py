@@ -211,12 +211,5 @@ def week_of(day: date, zone: ZoneInfo) -> Span:
     return _midnight(monday, zone), _midnight(monday + timedelta(weeks=1), zone)
 
 
-def month_of(day: date, zone: ZoneInfo) -> Span:
-    """Give the month of a day, from its first day to the next."""
-    start = day.replace(day=1)
-    after = (start + timedelta(days=32)).replace(day=1)
-    return _midnight(start, zone), _midnight(after, zone)
-
-
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -394,28 +394,16 @@ class ResultStore:
 
     # -- figures
 
-    async def effective(self, agent: str, since: datetime, until: datetime) -> int:
-        """Count the customers whom an agent visited effectively in a time; each counts once."""
-        async with self.db.read() as conn:
-            found = await conn.scalar(
-                select(func.count(distinct(records.c.customer))).where(
-                    records.c.agent == agent,
-                    records.c.effective.is_(True),
-                    records.c.at >= since,
-                    records.c.at < until,
-                )
-            )
-        return int(found or 0)
-
     async def effective_ones(
-        self, since: datetime, until: datetime
+        self, since: datetime, until: datetime, *, agent: str = ""
     ) -> list[tuple[str, str, datetime]]:
-        """Give (agent, customer, when) of each effective visit of a time."""
+        """Give (agent, customer, when) of each effective visit of a time; of one agent, or all."""
         wanted = (
             select(records.c.agent, records.c.customer, records.c.at)
             .where(records.c.effective.is_(True), records.c.at >= since, records.c.at < until)
             .order_by(records.c.at)
         )
+        wanted = wanted.where(records.c.agent == agent) if agent else wanted
         async with self.db.read() as conn:
             return [tuple(row) for row in await conn.execute(wanted)]
 

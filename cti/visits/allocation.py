@@ -1,8 +1,9 @@
 """Who makes which visit? Those on duty, evenly, by whose customer it is, or by ability. Pure.
 
 Requirements CB-13 to CB-16, and 19 (X4): a customer's owner first, if he is on duty; else the
-others. All visits of one customer that are shared together go to one person. The same facts
-always give the same answer.
+others. Who gave a visit back today gets it again only if nobody else is on duty. All visits of
+one customer that are shared together go to one person. The same facts always give the same
+answer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,12 +39,13 @@ class Sharing:
     """By what visits are shared: `balanced`, `owner` or `by_ability`.
 
     `owners` is whose each customer is, by id; `may_wait` the visits that may still wait for an
-    owner who is not on duty.
+    owner who is not on duty; `given_back` who gave a visit back today, by its id.
     """
 
     how: str
     owners: Mapping[str, str]
     may_wait: frozenset[str] = frozenset()
+    given_back: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def allocate(some: Iterable[Visit], hands: Sequence[Hand], sharing: Sharing) -> dict[str, str]:
@@ -61,13 +63,14 @@ def allocate(some: Iterable[Visit], hands: Sequence[Hand], sharing: Sharing) -> 
 
     for visit in sorted(some, key=order):
         for_supervisors = visit.by == "supervisor"
+        back = sharing.given_back.get(visit.id, frozenset())
         fit = [hand for hand in hands if _fits(hand, visit, for_supervisors)]
+        fit = [hand for hand in fit if hand.person not in back] or fit
         owner = sharing.owners.get(visit.customer, "")
         known = given.get((visit.customer, for_supervisors), owner)
         if known not in {hand.person for hand in fit}:
-            if owner and sharing.how == "owner" and visit.id in sharing.may_wait:
-                continue
-            if not fit:
+            waits = sharing.how == "owner" and visit.id in sharing.may_wait
+            if not fit or (owner and waits and owner not in back):
                 continue
             known = _lightest(fit, loads, visit, sharing.how)
         if (visit.customer, for_supervisors) not in given:

@@ -14,13 +14,30 @@ from typing import Final
 from cti.house import House
 from cti.value import value
 from cti.visits import times
-from cti.visits.record import FREE_OF_CAPS, Outcome, Try, Visit, Wishes
+from cti.visits.record import FREE_OF_CAPS, MERCHANT, Outcome, Try, Visit, Wishes
 from cti.visits.times import Hours, Piece
 
 NO_GAP_AFTER: Final = frozenset(
     {Outcome.BUSY, Outcome.FAILED, Outcome.AGENT_NO_SHOW, Outcome.NOT_DIALLED}
 )
 """After these the customer need not be left in peace (requirement 21.2.6)."""
+
+
+ONLY_DIALLING: Final = frozenset(
+    {
+        "do_not_call",
+        "no_consent",
+        "rest",
+        "no_call_times",
+        "avoid_daypart",
+        "customer_day",
+        "marketing_week",
+        "gap",
+        "abandoned",
+        "line_failures",
+    }
+)
+"""Refusals that are about calling the customer, and nothing else."""
 
 
 @value
@@ -108,6 +125,18 @@ def meant_for(visit: Visit, agent: str, now: datetime, house: House) -> bool:
     rules = house.visits
     late = visit.appointment_at is not None and visit.appointment_at + rules.owner_fallback <= now
     return late or visit.attempts + 1 >= rules.any_agent_from_attempt
+
+
+def may_take(visit: Visit, said: Allowed | Refusal, now: datetime) -> bool:
+    """Tell whether somebody may take a visit of which `may_dial` said something.
+
+    Where a restaurant is asked first, that its guest must not be called now keeps nobody from it
+    (CB-REST-02); before the guest himself is called it is asked again.
+    """
+    if isinstance(said, Allowed):
+        return True
+    asks = MERCHANT in visit.channels and visit.next_at <= now
+    return asks and said.code in ONLY_DIALLING
 
 
 def in_appointment(visit: Visit, at: datetime, house: House) -> bool:

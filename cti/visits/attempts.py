@@ -20,9 +20,10 @@ from cti.visits.allowed import Allowed as Allowed
 from cti.visits.allowed import Asked, consent, in_appointment, last_of
 from cti.visits.allowed import Refusal as Refusal
 from cti.visits.allowed import may_dial as may_dial
+from cti.visits.allowed import may_take as may_take
 from cti.visits.allowed import meant_for as meant_for
 from cti.visits.allowed import nearest as nearest
-from cti.visits.record import ENDED_BY, FREE_OF_CAPS, Outcome, State, Try, Visit, Wishes
+from cti.visits.record import ENDED_BY, FREE_OF_CAPS, OPEN, Outcome, State, Try, Visit, Wishes
 from cti.visits.times import Piece
 
 SOON: Final = frozenset({Outcome.BUSY, Outcome.FAILED, Outcome.AGENT_NO_SHOW, Outcome.NOT_DIALLED})
@@ -284,17 +285,31 @@ _CAUSES: Final[Mapping[Outcome, str]] = {
 def breach_cause(visit: Visit) -> str:
     """Say why a visit is not done when its deadline passes (requirement 21.2).
 
-    `undecided`, `appointment` (the customer named a later time), `line`, `no_agent`,
-    `solution_refused`, `not_reached`; never tried: `not_tried` by its owner, or `nobody`'s.
+    `undecided`, `appointment` (the customer named a later time), `under_way` (he was being
+    called, or the record was being written), `line`, `no_agent`, `solution_refused`,
+    `not_reached`; never tried: `not_tried` by its owner, or `nobody`'s.
     What was planned too late has its cause from the plan (`record.PLANNED_LATE`).
     """
     if visit.state == State.NEEDS_DECISION:
         return "undecided"
     if visit.appointment_at is not None and visit.appointment_at >= visit.due_at:
         return "appointment"
+    if visit.state in (State.IN_ATTEMPT, State.WRAP_UP):
+        return "under_way"
     if visit.outcome is not None:
         return _CAUSES.get(visit.outcome, "not_reached")
     return "not_tried" if visit.owner else "nobody"
+
+
+def cause_of_end(visit: Visit, tries: Sequence[Try]) -> str:
+    """Say why a visit that ends now, after its deadline, was not done in time.
+
+    `visit` as it stood before its end: an attempt that began in time was under way then.
+    """
+    last = last_of([one for one in tries if one.visit == visit.id])
+    if last is not None and last.began_at >= visit.due_at:
+        visit = replace(visit, state=OPEN)
+    return breach_cause(visit)
 
 
 def _settled(one: Try, visit: Visit, outcome: Outcome, now: datetime) -> Try:

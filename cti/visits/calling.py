@@ -8,11 +8,12 @@ crash between any two steps changes nothing: `look` finds each attempt that is n
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
 
+from cti.callbacks.rules import serves
 from cti.calls.phones import Standing
 from cti.clock import Clock
 from cti.customers.rules import Customer
@@ -33,6 +34,7 @@ from cti.visits.record import (
     BY_AGENT,
     CALLED_US,
     FREE_OF_CAPS,
+    MERCHANT,
     OPEN,
     WARNINGS,
     Outcome,
@@ -203,6 +205,10 @@ class VisitCalls:
             found = await self._next(person, now, refused)
             if found is None:
                 break
+            if await self._is_for_others(found, person, now):
+                await self.store.let_go(found, {})
+                refused.add(found.id)
+                continue
             try:
                 return await self._checked(found, person, now)
             except Refused as fault:
@@ -211,7 +217,13 @@ class VisitCalls:
         raise Refused("visit_none", "nothing is due for you now")
 
     async def give_back(self, person: Person, visit: str, epoch: int) -> None:
-        """Give a claimed visit back: no_visit, visit_not_held."""
+        """Give a claimed visit back; today others are asked first: no_visit, visit_not_held."""
+        held, policy = await self._held(person, visit, epoch), self._house().version
+        if not await self.store.give_back(held, person.id, self._clock.now(), policy):
+            raise not_held()
+
+    async def let_go(self, person: Person, visit: str, epoch: int) -> None:
+        """Let go of a claimed visit that is changed at once: no_visit, visit_not_held."""
         held = await self._held(person, visit, epoch)
         if not await self.store.let_go(held, {}):
             raise not_held()
@@ -423,13 +435,35 @@ class VisitCalls:
                     raise
         return None
 
+    async def _is_for_others(self, visit: Visit, person: Person, now: datetime) -> bool:
+        """Tell whether somebody gave a visit back today that is not his, and others are there."""
+        if visit.owner == person.id:
+            return False
+        began = datetime.combine(now.astimezone(self._house().zone), time(), self._house().zone)
+        back = (await self.store.given_back([visit.id], began)).get(visit.id, frozenset())
+        return person.id in back and await self._others(visit, back, now)
+
+    async def _others(self, visit: Visit, back: Collection[str], now: datetime) -> bool:
+        """Tell whether anybody is on duty who may make a visit and did not give it back."""
+        duty = await self._duty.duty_at(now, visit.department)
+        there = {one.person for one in duty.agents}
+        return any(
+            (not there or one.id in there)
+            and one.id not in back
+            and one.id != visit.avoid_agent
+            and serves(one, visit.department)
+            and (visit.by != "supervisor" or one.may(Right.REVIEW))
+            for one in self._people().with_right(Right.OWN_WORK)
+        )
+
     async def _checked(self, visit: Visit, person: Person, now: datetime) -> Visit:
         """Give back, until it may be made, what may not be made now."""
         _, said = await self._may(visit, person, now)
-        if isinstance(said, Allowed):
-            if await self._dials_itself(now):
+        if rules.may_take(visit, said, now):
+            if MERCHANT not in visit.channels and await self._dials_itself(now):
                 await self.store.will_dial(visit, now + self._house().visits.progressive_after)
             return visit
+        assert isinstance(said, rules.Refusal)  # noqa: S101  what is allowed may be taken
         await self.store.let_go(visit, waits(visit, said.code, said.until))
         raise Refused(said.code, "this customer may not be called now", until=said.until)
 
@@ -659,7 +693,8 @@ def follows(
         values["fallback_sent"] = True
     if step.state in OVER:
         values |= {"ended_at": now, "ended_by": by or "cti"}
-        values["breached"] = visit.breached or visit.due_at < now
+        if visit.due_at < now and not visit.breached:  # before anybody looked at it
+            values |= {"breached": True, "breach_cause": rules.cause_of_end(visit, tries)}
     return values
 
 

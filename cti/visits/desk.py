@@ -23,15 +23,16 @@ from cti.house_visits import PURPOSES
 from cti.people.rules import Directory, Person, Right, checked_text
 from cti.results.forms import Form, Part, spoken_day
 from cti.results.record import Campaign, Opinion, Record, Selection, WorkItem
-from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, month_of, week_of, zone_of
+from cti.results.rules import NOTE_LIMIT, TEXT_LIMIT, local_time, week_of, zone_of
 from cti.results.store import By as ResultBy
 from cti.results.store import Praise, ResultStore, Sum
 from cti.visits.abandoned import Abandons, is_stopped
-from cti.visits.allowed import Allowed, Refusal, may_dial, nearest
+from cti.visits.allowed import Allowed, Refusal, may_dial, may_take, nearest
 from cti.visits.attempts import APPOINTMENT_AHEAD
 from cti.visits.criteria import Criteria, criteria_of, read_criteria
 from cti.visits.lists import By, Cover, Day, Deed, VisitLists, Wanted
-from cti.visits.record import OPEN, Kind, Owed, State, Try, Visit, Wishes
+from cti.visits.reckoner import Reckoner
+from cti.visits.record import MERCHANT, OPEN, Kind, Owed, State, Try, Visit, Wishes
 from cti.visits.selections import Chosen, Selections
 from cti.visits.store import VisitStore
 
@@ -80,6 +81,27 @@ class Happened(Protocol):
 
     async def get(self, event: str) -> Event | None:
         """Find an event by its id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A booking as a visit about it tells it: when, where, and what became of the table."""
+
+    day: date
+    time: time | None
+    ref: str
+    restaurant: str
+    """Its name; what was told of it, where nobody knows it."""
+    numbers: Sequence[str]
+    seating: str
+    note: str
+
+
+class Orders(Protocol):
+    """What was booked."""
+
+    async def __call__(self, event: str) -> Order | None:
+        """Give the booking that an event is; None: there is none any more."""
         ...
 
 
@@ -99,7 +121,11 @@ class Calls(Protocol):
         ...
 
     async def give_back(self, person: Person, visit: str, epoch: int) -> None:
-        """Give a claimed visit back."""
+        """Give a claimed visit back; others are asked first today."""
+        ...
+
+    async def let_go(self, person: Person, visit: str, epoch: int) -> None:
+        """Let go of a claimed visit that is changed at once."""
         ...
 
     async def dial(self, person: Person, visit: str, epoch: int) -> Try:
@@ -161,6 +187,7 @@ class Brief:
     staff: Mapping[str, str]
     """Who served the customer, by role."""
     script: Sequence[Part]
+    script_locale: str
     said: Allowed | Refusal
     nearest: datetime | None
     zone: ZoneInfo
@@ -168,6 +195,12 @@ class Brief:
     deeds: Sequence[Deed]
     talks: bool
     """Whether this person talks with the customer now, who has called us."""
+    takes: bool
+    """Whether it may be taken, as far as calling goes."""
+    order: Order | None
+    """Where a restaurant is asked first: what is booked there."""
+    given_back: Sequence[str] = ()
+    """Who gave it back today, or did not pick up for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +238,8 @@ class VisitDesk:
         contacts: Contacts,
         wishes: Wanting,
         events: Happened,
+        reckoner: Reckoner,
+        orders: Orders,
         house: Callable[[], House],
         people: Callable[[], Directory],
         clock: Clock,
@@ -212,7 +247,8 @@ class VisitDesk:
         self.lists, self._store, self._results = lists, store, results
         self._selections, self._events = selections, events
         self.calls, self._customers, self._contacts = calls, customers, contacts
-        self._wishes, self._house, self._people, self.clock = wishes, house, people, clock
+        self._wishes, self.reckoner, self._orders = wishes, reckoner, orders
+        self._house, self._people, self.clock = house, people, clock
 
     @property
     def house(self) -> House:
@@ -247,14 +283,9 @@ class VisitDesk:
 
     async def quota(self, person: Person) -> Quota:
         """Count the effective visits of somebody in this week and this month."""
-        house = self.house
-        day = self.clock.now().astimezone(house.zone).date()
-        return Quota(
-            week=await self._results.effective(person.id, *week_of(day, house.zone)),
-            per_week=house.visits.quota.per_week,
-            month=await self._results.effective(person.id, *month_of(day, house.zone)),
-            per_month=house.visits.quota.per_month,
-        )
+        quota = self.house.visits.quota
+        week, month = await self.reckoner.of(person.id, self._today())
+        return Quota(week=week, per_week=quota.per_week, month=month, per_month=quota.per_month)
 
     async def brief(self, person: Person, visit: str, locale: str) -> Brief:
         """Give all that is known of a visit: no_visit."""
@@ -280,6 +311,7 @@ class VisitDesk:
             form=house.form(it.form),
             staff=event.staff if event else {},
             script=told,
+            script_locale=script.language(locale) if script else locale,
             said=said,
             nearest=None
             if isinstance(said, Allowed)
@@ -289,7 +321,14 @@ class VisitDesk:
             deeds=await self.lists.deeds(visit),
             talks=case.customer is not None
             and self.calls.talks_with(person, case.customer) is not None,
+            takes=may_take(it, said, now),
+            order=await self._orders(it.event) if it.event and MERCHANT in it.channels else None,
+            given_back=sorted((await self.given_back([visit])).get(visit, ())),
         )
+
+    async def given_back(self, some: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Give who gave each of some visits back today."""
+        return await self._store.given_back(some, _starts(self._today(), self.house.zone))
 
     def _facts(
         self, case: Case, event: Event | None, person: Person, locale: str
@@ -335,7 +374,7 @@ class VisitDesk:
         if not named:
             self._check_allowed(it, wishes, tries, at, person)
         if it.held_by == person.id and it.state == State.CLAIMED:
-            await self.calls.give_back(person, visit, it.epoch)
+            await self.calls.let_go(person, visit, it.epoch)
         what = "visit_appointed" if named else "visit_postponed"
         await self.lists.change(visit, self._by(person, address), what, values, reason)
         return at
@@ -360,6 +399,7 @@ class VisitDesk:
         if isinstance(said, Allowed):
             return
         free = nearest(plain, wishes, tries, at, person.id, house)
+        free = None if free is None else _minute_after(free)
         raise Refused(
             "visit_time_refused" if free else "visit_never",
             "nobody may call then",
@@ -370,6 +410,8 @@ class VisitDesk:
     async def pass_on(self, person: Person, visit: str, to: str, reason: str, address: str) -> None:
         """Let somebody leave his visit to a colleague, or (empty) to whoever takes it.
 
+        He is not asked for it again today while others are on duty.
+
         Raises `Refused`: no_visit, visit_not_yours, visit_over, visit_taken, visit_nobody,
         visit_reason, bad_text.
         """
@@ -378,9 +420,9 @@ class VisitDesk:
         reason = _reason(reason)
         owner = self._colleague(to, case.visit).id if to else None
         if case.visit.held_by == person.id and case.visit.state == State.CLAIMED:
-            await self.calls.give_back(person, visit, case.visit.epoch)
-        values = {"owner": owner, "avoid_agent": case.visit.avoid_agent}
-        await self.lists.change(visit, self._by(person, address), "visit_passed_on", values, reason)
+            await self.calls.let_go(person, visit, case.visit.epoch)
+        by = self._by(person, address)
+        await self.lists.change(visit, by, "visit_passed_on", {"owner": owner}, reason)
 
     # -- a supervisor's
 
@@ -708,6 +750,12 @@ def _day(text: str, plain: date) -> date:
         return date.fromisoformat(text[:10]) if text else plain
     except ValueError as fault:
         raise Refused("campaign_days", "a day as 2026-03-02") from fault
+
+
+def _minute_after(at: datetime) -> datetime:
+    """Give the first whole minute that is not before an instant: a page names no seconds."""
+    whole = at.replace(second=0, microsecond=0)
+    return whole if whole == at else whole + timedelta(minutes=1)
 
 
 def _anew(visit: Visit, now: datetime) -> Visit:

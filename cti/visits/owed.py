@@ -24,7 +24,7 @@ from cti.house_visits import Reminder, VisitRule
 from cti.lunar import lunar_day
 from cti.value import value
 from cti.visits.allowed import consent
-from cti.visits.record import Kind, Owed, Wishes
+from cti.visits.record import MERCHANT, Kind, Owed, Wishes
 from cti.visits.times import Hours, closes_at, hours_of, opens_at
 from cti.wall import shown
 
@@ -118,12 +118,17 @@ class Windows:
         last = first + timedelta(days=days)
         begins = _instant(first, time(), hours.zone)
         if at is not None and rule.offset == 0:
-            begins = max(begins, _instant(day, at, hours.zone))
+            begins = max(begins, _instant(day, at, hours.zone) + rule.after)
         if at is not None and rules.deadline_edge == "exact":
             due_at = _instant(last, at, hours.zone)
         else:
             due_at = self._end(hours, first, last)
         from_at = opens_at(hours, begins) or begins
+        if MERCHANT in rule.channels and at is not None:
+            # a restaurant expects it; when the guest himself may be called is asked then
+            from_at = begins
+            if due_at <= begins:
+                due_at = _instant(begins.astimezone(hours.zone).date() + _DAY, time(), hours.zone)
         due_at = max(due_at, from_at)
         return Window(from_at=from_at, due_at=due_at, give_up_at=due_at + rules.give_up_after)
 

@@ -29,15 +29,16 @@ from cti.customers.store import CustomerStore, EventStore
 from cti.db import audit
 from cti.db.engine import Database
 from cti.db.schema import Connection
-from cti.duty.rules import Assignment, DutyState
+from cti.duty.rules import DutyState
 from cti.errors import CtiError, Refused
 from cti.house import House
 from cti.house_visits import VisitRule
-from cti.people.rules import Directory, Person, Right, Role
+from cti.people.rules import Directory, Right
 from cti.visits import owed
 from cti.visits.allocation import Hand, Sharing, allocate
 from cti.visits.owed import Reminding, Windows
-from cti.visits.quota import Made, Shortfall, is_old_member, month_before, of_month
+from cti.visits.quota import is_old_member, month_before
+from cti.visits.reckoner import Effective, Lines, Reckoner, Roster, is_agent
 from cti.visits.record import Owed, Visit
 from cti.visits.store import MOVES, PlanStore, VisitStore
 
@@ -61,18 +62,8 @@ PROGRAM: Final = "cti"
 _DAY: Final = timedelta(days=1)
 _AWAY: Final = (DutyState.EXCUSED, DutyState.ABSENT)
 
-Effective = Callable[[datetime, datetime], Awaitable[Sequence[tuple[str, str, datetime]]]]
-"""Gives (agent, customer, when) of each effective visit of a time."""
 Remind = Callable[[Connection, Sequence[Event], Sequence[Reminding], datetime], Awaitable[int]]
 """Lets the work for others that events bring be as it is now; gives how many are new or changed."""
-
-
-class Roster(Protocol):
-    """What is asked of the roster (`cti.duty.store.DutyStore`)."""
-
-    async def roster(self, began: datetime, ended: datetime) -> Sequence[Assignment]:
-        """Give the published assignments that touch a time."""
-        ...
 
 
 class Penalties(Protocol):
@@ -123,6 +114,7 @@ class Asked:
     remind: Remind | None = None
     effective: Effective | None = None
     """Without it every visit that was made counts as effective."""
+    shortfalls: Lines | None = None
 
 
 class Planner:
@@ -137,6 +129,15 @@ class Planner:
         clock: Clock,
     ) -> None:
         self._asked, self._house, self._people, self._clock = asked, house, people, clock
+        self.reckoner = Reckoner(
+            made=self._made,
+            customers=asked.customers,
+            roster=asked.duty,
+            house=house,
+            people=people,
+            lines=asked.shortfalls,
+        )
+        """Counts the quota, for this plan as for the pages."""
         self._looked: datetime | None = None
         self._counted: date | None = None
 
@@ -175,37 +176,15 @@ class Planner:
             self._looked = plan.now
         return plan.done
 
-    async def shortfalls(self, month: date) -> list[Shortfall]:
-        """Reckon the effective visits of each agent in a month, given by its first day (CB-23)."""
-        house = self._house()
-        quota, zone = house.visits.quota, house.zone
-        ended = (month + timedelta(days=31)).replace(day=1)
-        began, until = (datetime.combine(day, time(), zone) for day in (month, ended))
-        made = await self._made(began, until)
-        customers = await self._asked.customers.some({one.customer for one in made})
-        roster = await self._asked.duty.roster(began, until)
-        agents = [one for one in self._people().people.values() if _is_agent(one)]
-        worked = {one.person for one in roster} or {one.id for one in agents}
-        counted = [
-            one
-            for one in made
-            if one.customer in customers
-            and _is_counted(customers[one.customer], quota.population, month)
-        ]
-        return of_month(
-            counted, month, quota.per_month, [one.id for one in agents if one.id in worked], zone
-        )
-
-    async def _made(self, began: datetime, until: datetime) -> list[Made]:
-        if self._asked.effective is None:
-            return [
-                Made(person=one.ended_by, customer=one.customer, at=one.ended_at)
-                for one in await self._asked.plans.made(began, until)
-                if one.ended_by and one.ended_at
-            ]
+    async def _made(
+        self, since: datetime, until: datetime, *, agent: str = ""
+    ) -> Sequence[tuple[str, str, datetime]]:
+        if self._asked.effective is not None:
+            return await self._asked.effective(since, until, agent=agent)
         return [
-            Made(person=person, customer=customer, at=at)
-            for person, customer, at in await self._asked.effective(began, until)
+            (one.ended_by, one.customer, one.ended_at)
+            for one in await self._asked.plans.made(since, until)
+            if one.ended_by and one.ended_at and agent in ("", one.ended_by)
         ]
 
     async def count(self) -> int:
@@ -222,7 +201,7 @@ class Planner:
         if self._counted == month or not await self._asked.plans.planned_days(month, month):
             return 0
         proposed = 0
-        for one in await self.shortfalls(month):
+        for one in await self.reckoner.month(month):
             if one.lacking:
                 note = f"{one.made} of {one.target} visits in {month:%Y-%m}"
                 with suppress(Refused):  # whoever has left meanwhile
@@ -526,7 +505,7 @@ class _Plan:
         while hands and self.done.given != before:
             before = self.done.given
             some = await self._asked.plans.ownerless(ends, ends + self._longest(), AT_ONCE)
-            sharing = await self._sharing(some, ends)
+            sharing = await self._sharing(some, began, ends)
             given = allocate(some, hands, sharing)
             async with self._asked.db.write() as conn:
                 self.done.given += await self._asked.plans.give(conn, given)
@@ -540,13 +519,14 @@ class _Plan:
         days = [one.deadline for one in rules.rules.values() if one.deadline is not None]
         return timedelta(days=max([*days, rules.deadline]) + SHUT_DAYS)
 
-    async def _sharing(self, some: Sequence[Visit], ends: datetime) -> Sharing:
+    async def _sharing(self, some: Sequence[Visit], began: datetime, ends: datetime) -> Sharing:
         how, ids = self.house.visits.allocate, sorted({one.customer for one in some})
         customers = await self._asked.customers.some(ids)
         last = await self._asked.plans.last_agents(ids) if how == "owner" else {}
         owners = {one: customers[one].owner or last.get(one, "") for one in ids}
         wait = frozenset(one.id for one in some if one.due_at > ends)
-        return Sharing(how=how, owners=owners, may_wait=wait)
+        back = await self._asked.visits.given_back([one.id for one in some], began)
+        return Sharing(how=how, owners=owners, may_wait=wait, given_back=back)
 
     async def _hands(self, people: Directory, began: datetime, ends: datetime) -> list[Hand]:
         """Give who is on duty today and may make visits; without a roster, everybody may."""
@@ -557,7 +537,7 @@ class _Plan:
             if one.state not in _AWAY and one.ends > self.now
         }
         if not roster:
-            on_duty = {one.id: not _is_agent(one) for one in people.with_right(Right.OWN_WORK)}
+            on_duty = {one.id: not is_agent(one) for one in people.with_right(Right.OWN_WORK)}
         loads = await self._asked.plans.loads(sorted(on_duty))
         able = await self._abilities()
         return [
@@ -606,11 +586,3 @@ class _Plan:
 
 def _zone_of(house: House, customer: Customer) -> ZoneInfo:
     return ZoneInfo(customer.zone or house.card.timezone)
-
-
-def _is_agent(person: Person) -> bool:
-    return person.active and person.role is Role.AGENT
-
-
-def _is_counted(customer: Customer, population: str, month: date) -> bool:
-    return customer.is_member if population == "members" else is_old_member(customer, month)

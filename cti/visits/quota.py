@@ -118,7 +118,7 @@ def of_month(
     Within a week a customer counts once; a week that goes over the end of the month is cut
     there, so that each visit belongs to the month of its day.
     """
-    after = (month + timedelta(days=31)).replace(day=1)
+    after = month_after(month)
     mine = [one for one in made if month <= one.at.astimezone(zone).date() < after]
     counts: Mapping[tuple[str, date], set[str]] = per_week(mine, zone)
     return [
@@ -130,6 +130,34 @@ def of_month(
         )
         for person in sorted(people)
     ]
+
+
+def of_week(made: Iterable[Made], monday: date, zone: ZoneInfo) -> dict[str, int]:
+    """Count one calendar week, Monday to Sunday, of everybody who made any (CB-22, X11)."""
+    return {
+        person: len(some) for (person, week), some in per_week(made, zone).items() if week == monday
+    }
+
+
+def is_counted(customer: Customer, population: str, at: date) -> bool:
+    """Tell whether a visit to somebody on a day counts: `members`, or `old_members`."""
+    return customer.is_member if population == "members" else is_old_member(customer, at)
+
+
+def week_of(day: date) -> tuple[date, date]:
+    """Give the Monday of a day's week, and the next one."""
+    monday = day - day.weekday() * _DAY
+    return monday, monday + 7 * _DAY
+
+
+def month_after(month: date) -> date:
+    """Give the first day of the month after that of a day."""
+    return (month.replace(day=1) + 31 * _DAY).replace(day=1)
+
+
+def counted_on(month: date, day: int) -> date:
+    """Give the day on which a month is counted: one of the next month (CB-23)."""
+    return month_after(month).replace(day=day)
 
 
 def month_before(day: date) -> date:

@@ -251,6 +251,8 @@ class Wishes:
     """A restaurant: it has its own quiet times (21.6)."""
 
 
+MERCHANT: Final = "merchant"
+"""The channel by which a restaurant is asked about its guest, before he is called himself."""
 PLANNED_LATE: Final = "planned_late"
 """Cause of a breach: the deadline had passed when the visit was planned, or moved there."""
 WARNINGS: Final = (50, 80, 100)

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -18,6 +19,7 @@ from multidict import MultiMapping
 from cti.customers.rules import normal, seen_by
 from cti.errors import PbxUnavailable, Refused
 from cti.people.rules import Person, Right
+from cti.reports.sheets import Column, Kind, Sheet
 from cti.results.desk import ResultDesk
 from cti.results.record import OpinionKind
 from cti.results.rules import NOTE_LIMIT, OPINIONS, TEXT_LIMIT
@@ -25,9 +27,12 @@ from cti.visits.allowed import Allowed
 from cti.visits.criteria import KINDS, criteria_of
 from cti.visits.desk import NAME_LIMIT, Brief, Case, VisitDesk
 from cti.visits.lists import RISK, Wanted
+from cti.visits.quota import month_after, month_before
+from cti.visits.reckoner import Month
 from cti.visits.record import BY_AGENT, OPEN, Outcome, State, Visit
 from cti.visits.selections import Chosen
 from cti.web.auth import Denied, Visitor
+from cti.web.downloads import wanted as wanted_form
 from cti.web.pages import see_other
 from cti.web.ports import Players
 from cti.web.refusals import readable
@@ -53,6 +58,7 @@ ROWS: Final = 3
 """So many empty rows for opinions has the form; more come when these are filled."""
 CALENDAR_WEEKS: Final = 5
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_MONTH: Final = re.compile(r"20[0-9]{2}-[0-9]{2}")
 _PERIOD: Final = re.compile(r"[0-9A-Za-z-]{1,32}")
 _TYPED_MOST: Final = 4 * TEXT_LIMIT
 _FIELDS_MOST: Final = 200
@@ -156,6 +162,7 @@ class VisitPages:
             "dial": (self._dial, Right.OWN_WORK),
             "give-back": (self._give_back, Right.OWN_WORK),
             "result": (self._result, Right.OWN_WORK),
+            "restaurant": (self._restaurant, Right.OWN_WORK),
             "postpone": (self._postpone, Right.OWN_WORK),
             "pass-on": (self._pass_on, Right.OWN_WORK),
             "assign": (self._assign, Right.REVIEW),
@@ -167,6 +174,7 @@ class VisitPages:
             web.post(f"{PATH}/next", guard(self.next, rights=(Right.OWN_WORK,))),
             web.get(f"{PATH}/all", guard(self.all, rights=OVERSEERS)),
             web.get(f"{PATH}/coverage", guard(self.coverage, rights=OVERSEERS)),
+            web.get(f"{PATH}/quota", guard(self.quota, rights=OVERSEERS)),
             web.get(f"{PATH}/plan", guard(self.plan, rights=OVERSEERS)),
             web.get(f"{PATH}/calendar", guard(self.calendar, rights=SEERS)),
             web.get(f"{PATH}/week", guard(self.week, rights=SEERS)),
@@ -209,6 +217,7 @@ class VisitPages:
             refusal=refusal and self._told(refusal, visitor.locale),
             own=[self._line(case, person) for case in due.own],
             free=free,
+            back=await self.desk.given_back([one.visit.id for one in (*due.own, *due.free)]),
             more=free[-1].visit.id if due.more and free else "",
             paged="after" in request.query,
             due=due,
@@ -251,6 +260,7 @@ class VisitPages:
             status=409 if refusal else 200,
             refusal=refusal and self._told(refusal, visitor.locale),
             wrong=wrong,
+            offer=_offer(refusal, zone),
             brief=brief,
             line=self._line(brief.case, person),
             recordings=await self._sounds(brief, person, request),
@@ -299,6 +309,7 @@ class VisitPages:
             before=day - timedelta(weeks=1),
             after=day + timedelta(weeks=1),
             report=report,
+            made=(await self.desk.reckoner.of(agent.id, day))[0],
             quota=self.desk.house.visits.quota,
             **self._frame(person),
         )
@@ -365,6 +376,57 @@ class VisitPages:
             name=self._name,
             most=NOTE_LIMIT,
             **self._frame(_person(visitor)),
+        )
+
+    async def quota(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Show what each agent made of a month's quota (CB-22, CB-23); as a file with `as`."""
+        now = self._today().replace(day=1)
+        month = min(_month(request, now), now)
+        board = await self.desk.reckoner.board(month, self._today())
+        if form := wanted_form(request):
+            sheet = self._quota_sheet(board, visitor.locale)
+            return await self.kit.downloads.answer(sheet, form)
+        return self.kit.pages.page(
+            request,
+            visitor,
+            "visits/quota.html",
+            it=board,
+            quota=self.desk.house.visits.quota,
+            before=month_before(month),
+            after=month_after(month) if month < now else None,
+            who=self.desk.people.by_id,
+            **self._frame(_person(visitor)),
+        )
+
+    def _quota_sheet(self, board: Month, locale: Locale) -> Sheet:
+        house, words = self.desk.house, self.kit.words
+        columns = [
+            ("visits.col_number", Kind.TEXT),
+            ("visits.col_agent", Kind.TEXT),
+            ("visits.col_month", Kind.TEXT),
+            ("visits.col_effective", Kind.WHOLE),
+            ("visits.col_target", Kind.WHOLE),
+            ("visits.col_lacking", Kind.WHOLE),
+            ("visits.col_proposed", Kind.TEXT),
+        ]
+        return Sheet(
+            name=f"visits-{board.month:%Y-%m}",
+            columns=[Column(title=words.say(locale, key), kind=kind) for key, kind in columns],
+            rows=[
+                [
+                    known.number if (known := self.desk.people.by_id(one.person)) else "",
+                    self._name(one.person),
+                    f"{board.month:%Y-%m}",
+                    one.made,
+                    house.visits.quota.per_month,
+                    one.lacking,
+                    ", ".join(
+                        words.name(locale, "penalties.line", line.state) for line in one.lines
+                    ),
+                ]
+                for one in board.people
+            ],
+            zone=house.zone,
         )
 
     async def plan(self, request: web.Request, visitor: Visitor) -> web.Response:
@@ -608,6 +670,12 @@ class VisitPages:
         await self.results.result(sent.person, sent.about, sent.epoch, sent.fields, sent.address)
         return PATH
 
+    async def _restaurant(self, sent: Sent) -> str:
+        done = await self.results.restaurant(
+            sent.person, sent.about, sent.epoch, sent.fields, sent.address
+        )
+        return PATH if done else f"{PATH}/{sent.about}"
+
     async def _postpone(self, sent: Sent) -> str:
         await self.desk.postpone(
             sent.person,
@@ -677,7 +745,8 @@ class VisitPages:
 
     def _told(self, refusal: Refused, locale: Locale) -> Refused:
         words = self.kit.words
-        why = words.name(locale, "visit_refusal", refusal.facts.get("why", ""))
+        code = refusal.facts.get("why", "")
+        why = words.name(locale, "visit_refusal", "rest_then" if code == "rest" else code)
         plain = {"by": words.say(locale, "visits.somebody"), "until": "", "reason": why}
         return readable(refusal, self._name, self.kit.pages.site.zone, **plain)
 
@@ -706,6 +775,12 @@ def _outcomes(visit: Visit) -> list[str]:
     if visit.state in (State.IN_ATTEMPT, State.WRAP_UP):
         return [one.value for one in Outcome if one in BY_AGENT]
     return [Outcome.DONE.value]
+
+
+def _offer(refusal: Refused | None, zone: ZoneInfo) -> datetime | None:
+    """Give the nearest time that is allowed where one was refused, by the customer's clock."""
+    free = refusal.facts.get("nearest") if refusal else None
+    return free.astimezone(zone) if isinstance(free, datetime) else None
 
 
 def _row(typed: Sent | None, name: str, n: int) -> str:
@@ -741,6 +816,15 @@ def _day(request: web.Request, name: str, plain: date) -> date:
     except ValueError:
         return plain
     return found if abs(found - plain) <= timedelta(days=3660) else plain
+
+
+def _month(request: web.Request, plain: date) -> date:
+    """Read a month from the URL, as its first day; what is none counts as not said."""
+    said = request.query.get("month", "")
+    try:
+        return date.fromisoformat(f"{said}-01") if _MONTH.fullmatch(said) else plain
+    except ValueError:
+        return plain
 
 
 def _wanted(request: web.Request) -> Wanted:

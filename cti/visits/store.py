@@ -41,6 +41,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from cti.db.audit import audit
+from cti.db.audit import record as audited
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, metadata, new_id
 from cti.errors import Refused
@@ -224,6 +226,9 @@ _OWE: Final[Mapping[str, Any]] = {
 _CLAIMED: Final = text("visits.state = 'claimed'")
 
 
+GIVEN_BACK: Final = ("visit_given_back", "visit_passed_on")
+"""Deeds of the audit by which somebody says that a visit is not for him."""
+
 _FIRST: Final = "customer_first"
 """Only one transaction at a time judges whether another customer may be rung first."""
 
@@ -313,6 +318,33 @@ class VisitStore:
         async with self._db.read() as conn:
             return await _tries(conn, tries.c.visit == visit)
 
+    async def given_back(self, some: Collection[str], since: datetime) -> dict[str, frozenset[str]]:
+        """Give who gave each of some visits back since an instant, or did not pick up for it.
+
+        Read from the audit and the attempts; visits that nobody gave back are left out.
+        """
+        wanted, found = sorted(some), dict[str, set[str]]()
+        async with self._db.read() as conn:
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                said = await conn.execute(
+                    select(audit.c.about, audit.c.who).where(
+                        audit.c.about.in_([f"visit:{one}" for one in part]),
+                        audit.c.what.in_(GIVEN_BACK),
+                        audit.c.at >= since,
+                    )
+                )
+                missed = await conn.execute(
+                    select(tries.c.visit, tries.c.agent).where(
+                        tries.c.visit.in_(part),
+                        tries.c.outcome == Outcome.AGENT_NO_SHOW.value,
+                        tries.c.began_at >= since,
+                    )
+                )
+                for visit, person in [*map(tuple, said), *map(tuple, missed)]:
+                    found.setdefault(visit.removeprefix("visit:"), set()).add(person)
+        return {visit: frozenset(people) for visit, people in found.items()}
+
     async def due_with(self, customers: Collection[str], now: datetime) -> list[Visit]:
         """Give the visits of customers whose time has come and on which nobody works."""
         if not customers:
@@ -375,6 +407,17 @@ class VisitStore:
         """Give a claimed visit back, changed by `values`; False when it is held no longer."""
         async with self._db.write() as conn:
             return await _moved(conn, visit, (State.CLAIMED,), {**_free(visit), **values})
+
+    async def give_back(self, visit: Visit, person: str, at: datetime, policy: str) -> bool:
+        """Let somebody give his claimed visit back, as the audit tells; False: held no longer."""
+        async with self._db.write() as conn:
+            if not await _moved(conn, visit, (State.CLAIMED,), _free(visit)):
+                return False
+            about = f"visit:{visit.id}"
+            await audited(
+                conn, at=at, who=person, what="visit_given_back", about=about, policy=policy
+            )
+        return True
 
     async def will_dial(self, visit: Visit, at: datetime | None) -> None:
         """Let a claimed visit be dialled by itself at an instant; None: let it wait for a key."""

@@ -381,6 +381,9 @@ class Happened(Shape):
     amount: Annotated[str | None, Field(description="As 1280.50.")] = None
     department: Annotated[str | None, Field(description="Whose matter it is.")] = None
     cancelled: Annotated[bool | None, Field(description="True: it does not happen.")] = None
+    merchant: Annotated[
+        str | None, Field(description="The restaurant of a booking: its external_id, or number.")
+    ] = None
 
 
 class Events(Shape):

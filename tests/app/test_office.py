@@ -10,11 +10,12 @@ from sqlalchemy import insert
 
 from cti.calls.record import CallId, Direction
 from cti.calls.store import CallStore, calls
+from cti.customers.events import EventEntry
 from cti.customers.rules import Entry
-from cti.customers.store import CustomerStore
+from cti.customers.store import CustomerStore, EventStore
 from cti.db.engine import Database
 from cti.house import House
-from cti.office import States, names_of
+from cti.office import States, names_of, order_of
 from cti.presence.states import AgentState, Interval, Source
 from tests.kit.desk import NOON, Room, ringing, update
 from tests.kit.exchange import MAY
@@ -112,3 +113,32 @@ async def test_a_caller_is_named_with_his_tier(sqlite_db: Database) -> None:
     named = await names_of(store, [wang.id, wu.id, "nobody"], House())
 
     assert {wang.id: "王小明 · VIP", wu.id: "吳美玲"} == named
+
+
+@pytest.mark.parametrize(
+    ("told", "restaurant", "numbers"),
+    [
+        ("R-17", "老正兴", ["021 6322 2624"]),
+        ("021-6322-2624", "老正兴", ["021 6322 2624"]),
+        ("02161234567", "", ["021 6123 4567"]),
+        ("the one at the corner", "the one at the corner", []),
+        ("", "", []),
+    ],
+)
+async def test_the_restaurant_of_a_booking_is_found_by_its_id_or_its_number(
+    sqlite_db: Database, told: str, restaurant: str, numbers: list[str]
+) -> None:
+    store, events = CustomerStore(sqlite_db), EventStore(sqlite_db)
+    phones = (("+862163222624", "021 6322 2624"),)
+    await store.add(Entry(name="老正兴", external_id="R-17", phones=phones))
+    guest = await store.add(Entry(name="王小明"))
+    booked = EventEntry(kind="booking", day=NOON.date(), ref="B-1", merchant=told)
+    async with sqlite_db.write() as conn:
+        await events.keep(conn, [(guest.id, booked)], now=NOON, source="form", who="p-may")
+    (event,) = await events.of_customer(guest.id)
+
+    order = await order_of(events, store, event.id, "CN")
+
+    assert order
+    assert (restaurant, numbers) == (order.restaurant, list(order.numbers))
+    assert await order_of(events, store, "nothing", "CN") is None

@@ -61,6 +61,7 @@ def test_an_event_is_read_whole() -> None:
         "department": "珠宝",
         "staff": "Stylist=李娜； photographer = Ben",
         "cancelled": "否",
+        "merchant": "R-17",
     }
 
     entry, faults = read_event(said)
@@ -74,6 +75,7 @@ def test_an_event_is_read_whole() -> None:
         staff={"stylist": "李娜", "photographer": "Ben"},
         amount=Decimal("1280.50"),
         department="珠宝",
+        merchant="R-17",
     )
 
 
@@ -86,7 +88,8 @@ def test_without_a_reference_the_day_is_it() -> None:
 
 def test_all_that_is_wrong_is_told() -> None:
     said = {"kind": "birthday", "day": "7.3.2025", "time": "9:30", "amount": "-1", "ref": "x" * 65}
-    said |= {"cancelled": "perhaps", "department": "d" * 65, "staff": "Anna; a=b; a=c"}
+    said |= {"cancelled": "perhaps", "department": "d" * 65, "merchant": "m" * 65}
+    said |= {"staff": "Anna; a=b; a=c"}
 
     entry, faults = read_event(said)
 
@@ -98,6 +101,7 @@ def test_all_that_is_wrong_is_told() -> None:
         "amount",
         "ref",
         "department",
+        "merchant",
         "staff",
         "staff",
         "cancelled",
@@ -138,6 +142,25 @@ async def test_another_day_moves_it_and_a_plan_must_look_again(records: Records)
 
     (one,) = await records.store.stale(10)
     assert (kept.changed, one.day, one.moved) == (1, DAY + timedelta(days=3), 1)
+
+
+async def test_what_became_of_a_table_stands_on_the_order_and_stays_when_it_is_moved(
+    records: Records,
+) -> None:
+    customer = await records.customer()
+    await records.keep(customer, merchant="R-17")
+    (order,) = await records.store.of_customer(customer)
+    await records.see()
+    async with records.db.write() as conn:
+        await records.store.seat(conn, order.id, "not_seated", "table 9")
+        await records.store.seat(conn, order.id, "late", "")
+
+    stale = await records.store.stale(10)
+    await records.keep(customer, merchant="R-17", day=DAY + timedelta(days=1))
+
+    (now,) = await records.store.of_customer(customer)
+    assert [] == stale
+    assert ("R-17", "late", "table 9", 1) == (now.merchant, now.seating, now.note, now.moved)
 
 
 async def test_cancelled_it_stays_known_and_can_come_back(records: Records) -> None:

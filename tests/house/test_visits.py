@@ -170,7 +170,7 @@ def test_what_is_wrong_with_a_form_is_told_with_file_and_key(tmp_path: Path) -> 
 
     assert told == [
         "forms/own.toml: fields[1].type: must be one of satisfaction, choice, choices, text, "
-        'number, date, flag, not "stars"',
+        'number, date, flag, seating, not "stars"',
         "forms/own.toml: fields[1].en: is required",
         "forms/own.toml: fields[2].choices: must have 2 to 50 choices",
         "forms/own.toml: fields[3].event: only a field of the type date names the day of an event",
@@ -181,6 +181,41 @@ def test_what_is_wrong_with_a_form_is_told_with_file_and_key(tmp_path: Path) -> 
         "forms/own.toml: colour: no such key",
         'scripts/own/a.md: line 2: "bye" is no step',
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "days", "after"),
+    [
+        ("10m", 0, timedelta(minutes=10)),
+        ("2h", 0, timedelta(hours=2)),
+        ("1w", 7, timedelta()),
+    ],
+)
+def test_a_visit_begins_days_after_an_event_or_minutes_after_its_time(
+    said: str, days: int, after: timedelta
+) -> None:
+    one = f'{{ id = "seat", event = "booking", offset = "{said}", class = "service" }}'
+
+    rule = read(f"[visits]\nrules = [{one}]\n").visits.rules["seat"]
+
+    assert (days, after) == (rule.offset, rule.after)
+
+
+@pytest.mark.parametrize("said", ["0m", "100m", "-5m", "10s"])
+def test_an_offset_that_is_none_is_told(said: str) -> None:
+    one = f'{{ id = "seat", event = "booking", offset = "{said}", class = "service" }}'
+
+    with pytest.raises(HouseError) as caught:
+        read(f"[visits]\nrules = [{one}]\n")
+
+    assert ["visits.rules.seat.offset"] == [one.key for one in caught.value.findings]
+
+
+def test_a_form_about_a_seating_asks_nothing_that_it_does_not_say() -> None:
+    house = house_file.read(shipped.houses()["booking"], NOW)
+
+    assert ["seating", "said"] == [one.id for one in house.form("seating").fields]
+    assert {"satisfaction", "opinion", "result"} <= {one.id for one in house.form("").fields}
 
 
 def test_a_form_that_cannot_be_read_is_told(tmp_path: Path) -> None:

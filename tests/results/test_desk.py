@@ -41,7 +41,7 @@ async def work(it: Visited) -> list[WorkItem]:
 
 
 async def test_a_whole_record_ends_the_visit_as_an_effective_one(it: Visited) -> None:
-    visit = await it.talks(await it.debts.owe())
+    visit = await it.talks(await it.debts.owe(await it.debts.member()))
 
     await it.says(visit, **WHOLE)
 
@@ -72,7 +72,7 @@ async def test_a_whole_record_ends_the_visit_as_an_effective_one(it: Visited) ->
 async def test_a_visit_may_be_done_and_not_effective(
     it: Visited, talk: timedelta | None, recorded: bool, said: dict[str, str]
 ) -> None:
-    visit = await it.talks(await it.debts.owe())
+    visit = await it.talks(await it.debts.owe(await it.debts.member()))
     it.talk, it.recorded = talk, recorded
 
     await it.says(visit, **WHOLE | said)

@@ -33,6 +33,13 @@ class Debts:
         number = number or f"+86138{self._made:08}"
         return await self.customers.add(Entry(name=f"C{self._made}", phones=((number, number),)))
 
+    async def member(self) -> Customer:
+        """Add a customer who has been a member for long."""
+        self._made += 1
+        number = f"+86138{self._made:08}"
+        entry = Entry(name=f"M{self._made}", phones=((number, number),), member_no=f"{self._made}")
+        return await self.customers.add(entry)
+
     async def owe(self, customer: Customer | None = None, **changed: Any) -> Visit:
         """Owe one visit: since an hour ago, for two more days, unless said otherwise."""
         whom = customer or await self.customer()

@@ -27,9 +27,14 @@ def share(
     *hands: Hand,
     how: str = "balanced",
     wait: tuple[str, ...] = (),
+    back: tuple[str, ...] = (),
     **owners: str,
 ) -> dict[str, str]:
-    return allocate(some, hands, Sharing(how=how, owners=owners, may_wait=frozenset(wait)))
+    """Share visits; those who are `back` gave the first one back today."""
+    given_back = {"v001": frozenset(back)}
+    may_wait = frozenset(wait)
+    sharing = Sharing(how=how, owners=owners, may_wait=may_wait, given_back=given_back)
+    return allocate(some, hands, sharing)
 
 
 def test_slips_are_split_evenly_between_those_on_duty() -> None:
@@ -60,6 +65,24 @@ def test_one_to_one_waits_for_the_owner_while_the_deadline_lets_it() -> None:
     some = [owe(1), owe(2)]
 
     assert share(some, BO, how="owner", wait=("v001",), c1="may", c2="may") == {"v002": "bo"}
+
+
+def test_who_gave_it_back_today_does_not_get_it_again_though_he_carries_least() -> None:
+    found = share([owe(1), owe(2)], MAY, replace(BO, load=9), back=("may",))
+
+    assert {"v001": "bo", "v002": "may"} == found
+
+
+def test_not_even_its_owner_gets_back_what_he_gave_back_nor_is_he_waited_for() -> None:
+    for how, wait in [("balanced", ()), ("owner", ("v001",))]:
+        assert {"v001": "bo"} == share(
+            [owe(1)], MAY, BO, how=how, wait=wait, back=("may",), c1="may"
+        )
+
+
+def test_where_nobody_else_is_on_duty_he_gets_it_again() -> None:
+    assert {"v001": "may"} == share([owe(1)], MAY, LIN, back=("may",))
+    assert {"v001": "may"} == share([owe(1)], MAY, replace(BO, load=1), back=("may", "bo"))
 
 
 def test_the_ablest_carries_twice_what_a_beginner_carries() -> None:

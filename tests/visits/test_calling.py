@@ -384,6 +384,85 @@ async def test_progressive_dials_by_itself_after_the_brief(debts: Debts) -> None
     assert [f"visit:{visit.id}"] == [one.subject for one in room.world.wanted]
 
 
+async def gives_back(room: Room, person: Person = MAY) -> Visit:
+    """Claim the next visit and give it back."""
+    held = await room.calls.claim(person)
+    await room.calls.give_back(person, held.id, held.epoch)
+    return held
+
+
+async def test_who_gave_it_back_is_not_asked_again_today_while_others_are_on_duty(
+    room: Room,
+) -> None:
+    visit = await room.debts.owe()
+    room.world.on_duty = (MAY.id, BO.id)
+    await gives_back(room)
+
+    assert "visit_none" == await code_of(room.calls.claim(MAY))
+    assert visit.id == (await gives_back(room, BO)).id
+    assert visit.id == (await room.calls.claim(MAY)).id  # Bo, too, gave it back
+
+
+async def test_who_gave_it_back_may_still_take_it_and_is_asked_again_tomorrow(room: Room) -> None:
+    visit = await room.debts.owe()
+    await gives_back(room)
+
+    held = await room.calls.claim(MAY, visit.id)
+    await room.calls.give_back(MAY, held.id, held.epoch)
+    room.clock.at = TEN + timedelta(days=1)
+
+    assert visit.id == (await room.calls.claim(MAY)).id
+
+
+async def test_nobody_else_is_on_duty_so_he_is_asked_again(room: Room) -> None:
+    visit = await room.debts.owe()
+    room.world.on_duty = (MAY.id,)
+    await gives_back(room)
+
+    assert visit.id == (await room.calls.claim(MAY)).id
+
+
+async def test_his_own_visit_stays_his_when_he_gives_it_back(room: Room) -> None:
+    visit = await room.debts.owe(owner=MAY.id)
+    await gives_back(room)
+
+    assert visit.id == (await room.calls.claim(MAY)).id
+
+
+async def test_who_did_not_pick_up_for_it_is_not_asked_again_today(room: Room) -> None:
+    visit = await room.debts.owe(owner=MAY.id)
+    _, made = await room.dials()
+    room.world.ends(made, AttemptState.AGENT_NO_SHOW)
+    await room.calls.look()
+    room.clock.at = TEN + timedelta(minutes=10)
+
+    assert "visit_none" == await code_of(room.calls.claim(MAY))
+    assert visit.id == (await room.calls.claim(BO)).id
+
+
+async def test_nothing_is_dialled_by_itself_before_the_restaurant_was_asked(debts: Debts) -> None:
+    rules = VisitRules(mode="progressive", progressive_after=timedelta())
+    room = room_of(debts, replace(HOUSE, visits=rules))
+    await debts.owe(channels=("merchant", "phone"))
+    await room.calls.claim(MAY)
+
+    await room.calls.look()
+
+    assert [] == room.world.wanted
+
+
+async def test_where_a_restaurant_is_asked_the_rest_of_its_guest_keeps_nobody_from_it(
+    room: Room,
+) -> None:
+    visit = await room.debts.owe(channels=("merchant", "phone"))
+    room.clock.at = TEN + timedelta(hours=3)  # one in the afternoon
+
+    held = await room.calls.claim(MAY)
+
+    assert visit.id == held.id
+    assert "rest" == await code_of(room.calls.dial(MAY, held.id, held.epoch))
+
+
 async def test_after_a_failure_of_the_line_the_next_trunk_is_taken(room: Room) -> None:
     await room.debts.owe()
     _, made = await room.dials()
@@ -412,6 +491,34 @@ async def test_as_time_goes_by_it_is_warned_of_then_breached_then_given_up(room:
         (100, True, "nobody", OPEN),
         (100, True, "nobody", State.CANCELLED),
     ] == seen
+
+
+@pytest.mark.parametrize(
+    ("dialled", "owner", "cause"),
+    [(0, None, "under_way"), (2, None, "nobody"), (2, MAY.id, "not_tried")],
+)
+async def test_what_ends_just_after_its_deadline_says_why_though_nobody_looked(
+    room: Room, dialled: int, owner: str | None, cause: str
+) -> None:
+    visit = await room.debts.owe(due_at=TEN + timedelta(minutes=1), owner=owner)
+    room.clock.at = TEN + timedelta(minutes=dialled)
+    await room.dials()
+    room.clock.at = TEN + timedelta(minutes=3)
+
+    await room.says(visit, Outcome.DONE)
+
+    now = await room.visit(visit)
+    assert (State.DONE, True, cause) == (now.state, now.breached, now.breach_cause)
+
+
+async def test_who_is_being_called_when_the_deadline_passes_is_not_untried(room: Room) -> None:
+    visit = await room.debts.owe(due_at=TEN + timedelta(minutes=1))
+    await room.dials()
+    room.clock.at = TEN + timedelta(minutes=1)
+
+    await room.calls.look()
+
+    assert "under_way" == (await room.visit(visit)).breach_cause
 
 
 async def test_who_is_in_a_call_with_us_is_not_dialled(room: Room) -> None:

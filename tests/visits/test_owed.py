@@ -65,6 +65,28 @@ def test_the_studio_calls_on_the_days_of_its_milestones(
     assert found[rule].give_up_at == at(ends) + timedelta(days=7)
 
 
+@pytest.mark.parametrize(
+    ("dines", "begins", "ends"),
+    [
+        (time(18, 30), "18:40", "21:00"),
+        (time(12, 5), "12:15", "21:00"),  # the guest may rest; the restaurant is asked
+        (time(20, 55), "21:05", "00:00"),
+        (None, "09:00", "21:00"),
+    ],
+)
+def test_ten_minutes_after_the_dining_time_the_restaurant_is_asked(
+    dines: time | None, begins: str, ends: str
+) -> None:
+    whom = replace(WANG, do_not_call=True)  # the restaurant may be called all the same
+
+    found = after(HOUSES["booking"], event("booking", "2025-03-07", time=dines), whom)
+
+    one = found["seating_check"]
+    assert ("merchant", "phone") == one.channels
+    day = "2025-03-08" if ends == "00:00" else "2025-03-07"
+    assert (at(f"2025-03-07T{begins}"), at(f"{day}T{ends}")) == (one.from_at, one.due_at)
+
+
 def test_a_complaint_handled_on_friday_evening_is_visited_until_monday_night() -> None:
     handled = event("complaint_handled", "2025-03-14", time=time(20, 50))
 

@@ -3,17 +3,24 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, time, timedelta
+from decimal import Decimal
 
 import pytest
 
 from cti.customers.rules import Customer, Entry
 from cti.db.engine import Database
+from cti.dials.rules import AttemptState
 from cti.house import CustomerRules, Tier
 from cti.people.rules import Person
 from cti.results.record import WorkKind
+from cti.visits.allowed import Refusal
+from cti.visits.desk import Order
+from cti.visits.reckoner import Proposed
 from cti.visits.record import State, Visit
-from tests.kit.visited import CHEN, OU, WHOLE, Screens, hotel, screens, visited
+from cti.visits.store import PlanStore
+from cti.web.words import Words
+from tests.kit.visited import CHEN, OU, WHOLE, Screens, booking, hotel, screens, visited
 from tests.visits.conftest import BO, LIN, MAY, TEN, Debts
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e{{7*7}}"
@@ -174,7 +181,7 @@ async def test_a_time_of_rest_is_refused_with_the_nearest_that_is_allowed(house:
 
     text = await deeds(house, MAY, visit, "postpone", at="2026-03-03T12:30")
 
-    assert "The customer rests now." in text
+    assert "The customer rests at that time." in text
     assert "The nearest time that is allowed: 03-03 14:00." in text
 
     await deeds(house, MAY, visit, "postpone", at="2026-03-03T15:30")
@@ -357,6 +364,7 @@ async def test_every_page_speaks_each_language_and_escapes_what_others_wrote(
         (LIN, "/visits/calendar"),
         (LIN, "/visits/all?state=any"),
         (LIN, "/visits/coverage"),
+        (LIN, "/visits/quota"),
         (LIN, "/visits/plan"),
         (LIN, "/visits/campaigns"),
         (LIN, "/visits/slips"),
@@ -426,3 +434,196 @@ async def test_an_agent_ticks_work_off_and_a_supervisor_signs(house: Screens) ->
 
     assert "Ticked off." in ticked
     assert "The slip is signed." in signed
+
+
+ORDER = Order(
+    day=date(2026, 3, 3),
+    time=time(9, 50),
+    ref="B-77",
+    restaurant="老正兴",
+    numbers=["021 6322 2624"],
+    seating="",
+    note="",
+)
+
+
+async def seating(house: Screens) -> Visit:
+    """Owe a visit that asks a restaurant first."""
+    house.it.rules, house.it.orders["e-1"] = booking(), ORDER
+    return await owed(
+        house,
+        rule="seating_check",
+        form="seating",
+        script="booking/seating",
+        channels=("merchant", "phone"),
+        event="e-1",
+    )
+
+
+async def test_a_seated_guest_is_not_called(house: Screens) -> None:
+    visit = await seating(house)
+    page = await deeds(house, MAY, visit, "claim")
+    for said in ("First ask the restaurant", "老正兴", "021 6322 2624", "2026-03-03 09:50", "B-77"):
+        assert said in page, said
+    assert "say whether" in (await deeds(house, MAY, visit, "restaurant")).casefold()
+
+    await deeds(house, MAY, visit, "restaurant", seated="yes", note="table 9")
+
+    record = await house.it.results.of_visit(visit.id)
+    assert record
+    assert ("merchant", {"seating": "seated"}, "table 9", False) == (
+        record.channel,
+        record.answers,
+        record.note,
+        record.effective,
+    )
+    assert (State.DONE, []) == ((await house.it.now(visit)).state, house.it.world.wanted)
+    assert ("seated", "table 9") == (house.it.orders["e-1"].seating, house.it.orders["e-1"].note)
+
+
+async def test_who_is_not_seated_is_called_as_the_next_step(house: Screens) -> None:
+    visit = await seating(house)
+    await deeds(house, MAY, visit, "claim")
+
+    page = await deeds(house, MAY, visit, "restaurant", seated="no", note="nobody came")
+
+    assert "call him now" in page
+    assert 'name="seated"' not in page
+    assert "nobody came" in page.split("What happened")[1]
+    assert ("not_seated", State.CLAIMED) == (
+        house.it.orders["e-1"].seating,
+        (await house.it.now(visit)).state,
+    )
+    await deeds(house, MAY, visit, "dial")
+    made = (await house.it.lists.tries_of(visit.id))[0]
+    house.it.world.ends(made, AttemptState.ANSWERED)
+    await house.it.calls.look()
+    said = {"outcome": "done", "answer_seating": "late", "note": "in ten minutes", "identity": "1"}
+    assert "Kept." in await deeds(house, MAY, visit, "result", **said)
+    record = await house.it.results.of_visit(visit.id)
+    assert record
+    assert ("phone", "late", "in ten minutes") == (
+        record.channel,
+        house.it.orders["e-1"].seating,
+        house.it.orders["e-1"].note,
+    )
+
+
+async def test_only_a_visit_that_asks_a_restaurant_is_ended_by_it(house: Screens) -> None:
+    visit = await owed(house)
+    await deeds(house, MAY, visit, "claim")
+
+    page = await deeds(house, MAY, visit, "restaurant", seated="yes")
+
+    assert "by what way" in page
+    assert "First ask the restaurant" not in page
+    assert State.CLAIMED == (await house.it.now(visit)).state
+
+
+async def test_a_refused_time_offers_the_nearest_that_is_allowed(house: Screens) -> None:
+    visit = await owed(house)
+
+    text = await deeds(house, MAY, visit, "postpone", at="2026-03-04T12:30", reason="at lunch")
+
+    offer = text.split('class="offer"')[1].split("</form>")[0]
+    assert "The customer rests at that time." in text
+    for said in ("2026-03-04T14:00", "at lunch", "Put off until 03-04 14:00"):
+        assert said in offer, said
+    assert 'class="offer"' not in (await house.sees(MAY, f"/visits/{visit.id}"))[1]
+
+
+async def test_what_was_given_back_says_so_and_why_it_comes_back(house: Screens) -> None:
+    visit = await owed(house, owner=None)
+    await house.sends(MAY, "/visits/next")
+
+    await deeds(house, MAY, visit, "give-back")
+
+    page = (await house.sees(BO, f"/visits/{visit.id}"))[1]
+    assert "gave it back today" in page
+    assert "given back" in page.split("What happened")[1]
+    assert "nobody else on duty may make it" not in page
+    assert "given back today" in (await house.sees(MAY, "/visits"))[1]
+    assert "given back today" not in (await house.sees(BO, "/visits"))[1]
+    async with house.it.debts.db.write() as conn:
+        await PlanStore(house.it.debts.db).give(conn, {visit.id: MAY.id})
+    page = (await house.sees(MAY, f"/visits/{visit.id}"))[1]
+    assert "nobody else on duty may make it" in page
+
+
+async def test_who_leaves_it_to_nobody_is_not_he_whose_solution_was_refused(house: Screens) -> None:
+    visit = await owed(house)
+
+    await deeds(house, MAY, visit, "pass-on", to="", reason="my aunt")
+
+    now = await house.it.now(visit)
+    assert (None, None) == (now.owner, now.avoid_agent)
+    assert "gave it back today" in (await house.sees(BO, f"/visits/{visit.id}"))[1]
+
+
+@pytest.mark.parametrize("code", sorted(set(re.findall(r"`(\w+)`", Refusal.__doc__ or ""))))
+def test_every_reason_not_to_call_has_its_words(code: str) -> None:
+    for locale in LANGUAGES:
+        words = Words().catalogues[locale]
+        assert {f"visit_refusal.{code}", f"fault.{code}"} <= set(words)
+
+
+async def quota_of(house: Screens, path: str = "/visits/quota", locale: str = "en") -> str:
+    status, text = await house.sees(LIN, path, locale)
+    assert 200 == status, text
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+async def test_a_supervisor_sees_what_each_agent_made_of_the_quota(house: Screens) -> None:
+    for customer in (await house.it.debts.member(), await wang(house)):  # one is no member
+        visit = await house.it.talks(await owed(house, customer=customer))
+        await deeds(house, MAY, visit, "result", **WHOLE)
+
+    text = await quota_of(house)
+
+    assert "May 6001 1 / 20 1 / 80 79" in text
+    assert "Bo 6002 0 / 20 0 / 80 80" in text
+    assert "On 2026-04-01 the month is counted" in text
+    assert "1<span" in (await house.sees(MAY, "/visits"))[1]
+    assert "1 of 20 effective visits." in (await house.sees(MAY, "/visits/week"))[1]
+
+
+async def test_an_earlier_month_says_what_was_proposed_and_where(house: Screens) -> None:
+    line = Proposed(
+        person=MAY.id, incident="i-1", state="proposed", amount=Decimal("16.00"), unit="CNY"
+    )
+    house.it.proposed = [(date(2026, 2, 1), line)]
+    path = "/visits/quota?month=2026-02"
+
+    shown, text = (await house.sees(LIN, path))[1], await quota_of(house, path)
+
+    assert "Counted on 2026-03-01." in text
+    assert "May 6001 0 / 80 80 proposed 16.00 CNY" in text
+    assert "Bo 6002 0 / 80 80 nothing proposed" in text
+    assert 'href="/incidents/i-1"' in shown
+    assert "month=2026-01" in shown
+    assert "month=2026-03" in shown
+    assert "month=2026-04" not in (await house.sees(LIN, "/visits/quota?month=2030-01"))[1]
+    assert "尚缺" in await quota_of(house, path, "zh-Hant")
+
+
+async def test_a_house_that_fines_nothing_says_so(house: Screens) -> None:
+    house.it.rules = replace(house.it.rules, penalties=replace(house.it.rules.penalties, rules={}))
+
+    assert "no penalty for what is missing" in await quota_of(house)
+
+
+async def test_the_quota_is_given_away_as_a_file(house: Screens) -> None:
+    _, text = await house.sees(LIN, "/visits/quota?as=csv")
+
+    assert '"6001","May","2026-03",0,80,80,""' in text
+
+
+@pytest.mark.parametrize("month", ["2026-13", "x", "2026-02-01", "9999-99"])
+async def test_a_month_that_is_none_is_this_one(house: Screens, month: str) -> None:
+    assert "2026-03" in await quota_of(house, f"/visits/quota?month={month}")
+
+
+async def test_only_who_oversees_sees_the_quota_of_all(house: Screens) -> None:
+    seen = {who.name: (await house.sees(who, "/visits/quota"))[0] for who in (MAY, LIN, OU)}
+
+    assert {"May": 403, "Lin": 200, "Ou": 200} == seen

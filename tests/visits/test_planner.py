@@ -21,6 +21,7 @@ from cti.duty.rules import Assignment, DutyState
 from cti.house import House
 from cti.house_visits import RULES, Quota, Reminder, VisitRule, VisitRules
 from cti.people.rules import Directory, Role
+from cti.visits.lists import By, VisitLists
 from cti.visits.owed import Reminding
 from cti.visits.planner import Asked, Planner
 from cti.visits.quota import coverage
@@ -534,6 +535,24 @@ async def test_what_begins_today_is_shared_among_who_is_on_duty(plan: Plan) -> N
     assert (done.given, owners.count(MAY.id), owners.count(BO.id)) == (6, 3, 3)
     assert owners.count(None) == 1
     assert (await plan.planner().once()).given == 0
+
+
+async def test_what_somebody_left_to_others_goes_to_another_until_the_day_is_over(
+    plan: Plan,
+) -> None:
+    plan.duty = Roster(MAY.id, BO.id)
+    await plan.tell(await plan.customer(owner=MAY.id), "service_done")
+    await plan.planner().once()
+    visit = await plan.one()
+    by, nobody = By(person=MAY.id, at=plan.clock.now()), {"owner": None}
+    owners = [visit.owner]
+    for _day in range(2):
+        await VisitLists(plan.db).change(visit.id, by, "visit_passed_on", nobody, "my aunt")
+        await plan.planner().once()
+        owners.append((await plan.one()).owner)
+        plan.at(plan.clock.now() + timedelta(days=1))
+
+    assert [MAY.id, BO.id, MAY.id] == owners
 
 
 async def test_coverage_is_reckoned_from_the_rows(plan: Plan) -> None:

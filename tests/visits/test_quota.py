@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cti.customers.rules import Customer
-from cti.visits.quota import Coverage, Made, coverage, is_old_member, month_before, of_month
+from cti.visits.quota import (
+    Coverage,
+    Made,
+    counted_on,
+    coverage,
+    is_old_member,
+    month_before,
+    of_month,
+    of_week,
+)
 from cti.visits.record import State
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -52,6 +61,20 @@ def test_74_of_80_lack_six_and_more_than_80_lack_nothing() -> None:
     found = of_month(some, date(2025, 3, 1), 80, ["may", "bo", "chen"], SHANGHAI)
 
     assert {one.person: one.lacking for one in found} == {"may": 6, "bo": 0, "chen": 80}
+
+
+def test_a_week_goes_from_monday_to_sunday_and_over_the_end_of_a_month() -> None:
+    some = [made("may", f"c{n}", 31) for n in range(3)]
+    some += [made("may", f"d{n}", 6, month=4) for n in range(2)]
+    some += [made("may", "e", 30), made("may", "e", 7, month=4), made("bo", "c0", 31)]
+
+    found = of_week(some, date(2025, 3, 31), SHANGHAI)
+
+    assert {"may": 5, "bo": 1} == found
+
+
+def test_a_month_is_counted_on_a_day_of_the_next() -> None:
+    assert date(2026, 1, 5) == counted_on(date(2025, 12, 1), 5)
 
 
 def test_a_visit_belongs_to_the_month_of_its_day_by_the_houses_clock() -> None:

@@ -3,6 +3,6 @@
 const EVERY = 30_000;
 
 setInterval(() => {
-  const busy = document.querySelector('main :focus');
+  const busy = document.querySelector('main :is(a, button, input, select, textarea, summary):focus');
   if (document.visibilityState === 'visible' && !busy) location.reload();
 }, EVERY);
