@@ -5,7 +5,7 @@
 own, of which a customer has one open at a time.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     Row,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     Time,
+    Update,
     bindparam,
     delete,
     exists,
@@ -164,10 +166,9 @@ visits: Final = Table(
         postgresql_where=text("state = 'done'"),
     ),
 )
+_PERSON: Final = bindparam("person", type_=_ID)
 _BUSY_OF: Final = (
-    select(visits.c.id)
-    .where(visits.c.held_by == bindparam("person", type_=_ID), text("visits." + _BUSY.text))
-    .limit(1)
+    select(visits.c.id).where(visits.c.held_by == _PERSON, text("visits." + _BUSY.text)).limit(1)
 )
 """What `person` works on."""
 """One row per visit that we owe; what its columns mean stands at `record.Visit`.
@@ -281,7 +282,9 @@ class VisitStore:
         """Give what somebody works on, and what is his and due, the earliest deadline first."""
         async with self._db.read() as conn:
             held = await _many(conn, select(visits).where(visits.c.held_by == person))
-            due = await _many(conn, _due(visits.c.owner == person, now).limit(limit))
+            due = await _many(
+                conn, _due(select(visits), visits, visits.c.owner == person, now).limit(limit)
+            )
         return [*held, *due]
 
     async def held(self, person: str) -> list[Visit]:
@@ -378,14 +381,17 @@ class VisitStore:
         customer is being worked with waits. Of those who ask at once, each gets another one.
         Raises `Refused`: visit_busy (he works on one), visit_customer_busy (ask again).
         """
+        claimed = _claimed(supervisor) if not but else _claiming(supervisor=supervisor, but=but)
+        given = {"person": person, "now": now, "until": now + lease}
         async with self._db.write() as conn:
+            try:
+                row = (await conn.execute(claimed, given)).first()
+            except IntegrityError as fault:
+                raise _customer_busy() from fault
+            if row is not None:
+                return visit_of(row)
             if await conn.scalar(_BUSY_OF, {"person": person}) is not None:
                 raise Refused("visit_busy", "finish the visit that you have taken first")
-            for wanted in _choices(supervisor):
-                query = wanted.where(visits.c.id.not_in(sorted(but))) if but else wanted
-                row = (await conn.execute(query, {"person": person, "now": now})).first()
-                if row is not None:
-                    return await _take(conn, visit_of(row), person, now, lease)
         return None
 
     async def claim(self, visit: str, person: str, now: datetime, lease: timedelta) -> Visit:
@@ -549,42 +555,75 @@ def not_held() -> Refused:
 
 
 @cache
-def _choices(supervisor: bool) -> tuple[Select[Any], ...]:
-    """Give where to look for the next visit of `person` at `now`, in order (precedence of 21.2)."""
-    person, now = bindparam("person", type_=_ID), bindparam("now", type_=Instant)
-    others = visits.alias("others")
-    alone = ~exists().where(others.c.customer == visits.c.customer, others.c.held_by.is_not(None))
-    mine = visits.c.owner == person
-    by = [] if supervisor else [visits.c.by != "supervisor"]
-    tried = or_(visits.c.avoid_agent.is_(None), visits.c.avoid_agent != person)
-    appointed = (
-        select(visits)
-        .where(
-            visits.c.appointment_at <= now,
-            visits.c.ended_at.is_(None),
-            visits.c.state == OPEN,
-            visits.c.next_at <= now,
-            alone,
-            *by,
-        )
-        .order_by(visits.c.appointment_at, visits.c.id)
-    )
-    wanted = (
-        appointed.where(or_(mine, visits.c.owner.is_(None)), tried),
-        _due(mine, now).where(alone, tried, *by),
-        _due(visits.c.owner.is_(None), now).where(alone, tried, *by),
-    )
-    return tuple(each.limit(1).with_for_update(skip_locked=True) for each in wanted)
+def _claimed(supervisor: bool) -> Update:
+    return _claiming(supervisor=supervisor)
 
 
-def _due(whose: ColumnElement[bool], now: ColumnElement[datetime] | datetime) -> Select[Any]:
-    # Both, and in this order, so that each database goes along the index; else it sorts all.
-    next_at = func.coalesce(visits.c.next_at, visits.c.next_at)
+def _claiming(*, supervisor: bool, but: Collection[str] = ()) -> Update:
+    """Let `person`, if he works on nothing at `now`, hold his next visit `until` an instant."""
+    wanted = [
+        each.where(visits.c.id.not_in(sorted(but))) if but else each
+        for each in _choices(supervisor=supervisor)
+    ]
+    first = [each.limit(1).with_for_update(skip_locked=True).scalar_subquery() for each in wanted]
+    busy = visits.alias("busy")
+    works = exists().where(busy.c.held_by == _PERSON, text("busy." + _BUSY.text))
     return (
-        select(visits)
-        .with_hint(visits, "INDEXED BY ix_visits_free", "sqlite")
-        .where(text("visits.state = 'open'"), whose, next_at <= now)
-        .order_by(visits.c.owner, visits.c.due_at, visits.c.next_at, visits.c.id)
+        update(visits)
+        .where(visits.c.id == func.coalesce(*first), visits.c.state == OPEN, ~works)
+        .values(
+            state=State.CLAIMED.value,
+            held_by=_PERSON,
+            lease_until=bindparam("until", type_=Instant),
+            epoch=visits.c.epoch + 1,
+        )
+        .returning(*visits.c)
+    )
+
+
+def _choices(*, supervisor: bool) -> Iterator[Select[Any]]:
+    """Give where to look for the next visit of `person` at `now`, in order (precedence of 21.2)."""
+    wanted, others = visits.alias("wanted"), visits.alias("others")
+    of, now = wanted.c, bindparam("now", type_=Instant)
+    alone = ~exists().where(others.c.customer == of.customer, others.c.held_by.is_not(None))
+    mine, nobodys = of.owner == _PERSON, of.owner.is_(None)
+    tried = or_(of.avoid_agent.is_(None), of.avoid_agent != _PERSON)
+    terms = [alone, tried] if supervisor else [alone, tried, of.by != "supervisor"]
+    yield (
+        select(of.id)
+        .where(
+            of.appointment_at <= now,
+            of.ended_at.is_(None),
+            of.state == OPEN,
+            of.next_at <= now,
+            or_(mine, nobodys),
+            *terms,
+        )
+        .order_by(of.appointment_at, of.id)
+    )
+    yield _due(select(of.id), wanted, mine, now).where(*terms)
+    yield _due(select(of.id), wanted, nobodys, now).where(*terms)
+
+
+def _due(
+    asked: Select[Any],
+    table: FromClause,
+    whose: ColumnElement[bool],
+    now: ColumnElement[datetime] | datetime,
+) -> Select[Any]:
+    # Both, and in this order, so that each database goes along the index; else it sorts all.
+    of = table.c
+    next_at = func.coalesce(of.next_at, of.next_at)
+    return (
+        asked.with_hint(table, "INDEXED BY ix_visits_free", "sqlite")
+        .where(text(f"{table.description}.state = 'open'"), whose, next_at <= now)
+        .order_by(of.owner, of.due_at, of.next_at, of.id)
+    )
+
+
+def _customer_busy() -> Refused:
+    return Refused(
+        "visit_customer_busy", "somebody works with this customer, or you on another visit"
     )
 
 
@@ -600,9 +639,7 @@ async def _take(
     try:
         taken = await _moved(conn, known, (OPEN,), values)
     except IntegrityError as fault:
-        raise Refused(
-            "visit_customer_busy", "somebody works with this customer, or you on another visit"
-        ) from fault
+        raise _customer_busy() from fault
     if not taken:
         raise Refused("visit_taken", "somebody was faster")
     return replace(
