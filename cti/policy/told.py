@@ -294,7 +294,7 @@ class _Teller:
         else:
             whom = self._population(rule.population)
             if rule.also_tiers:
-                tiers = self._listed(self._tiers(rule.also_tiers))
+                tiers = self._listed(map(self._tier, rule.also_tiers))
                 whom = self.say("policy.visits.also", whom=whom, tiers=tiers)
             if rule.every.half_months:
                 when = self.say("policy.visits.half_month", whom=whom)
@@ -538,7 +538,7 @@ class _Teller:
         ):
             for name, lapse in some.items():
                 key = "purpose" if family else "tier"
-                what = self.word(family, name) if family else name
+                what = self.word(family, name) if family else self._tier(name)
                 lines.append(
                     self.say(f"policy.recordings.{key}", what=what, time=self._lasts(lapse))
                 )
@@ -570,7 +570,7 @@ class _Teller:
         rules = self.house.customers
         lines = list[str]()
         if rules.tiers:
-            names = self._listed(self._tiers(rules.tiers))
+            names = self._listed(map(self._tier, rules.tiers))
             lines.append(self.say("policy.customers.tiers", tiers=names))
         if rules.care_flags:
             flags = self._listed(self.word("care", one) for one in rules.care_flags)
@@ -625,8 +625,8 @@ class _Teller:
         start, end = span
         return f"{start:%H:%M}–{'24:00' if end == time() else f'{end:%H:%M}'}"
 
-    def _tiers(self, tiers: Iterable[str]) -> Iterator[str]:
-        return (self.house.customers.name_of(one, self.locale) for one in tiers)
+    def _tier(self, tier: str) -> str:
+        return self.house.customers.name_of(tier, self.locale)
 
     def _listed(self, words: Iterable[str]) -> str:
         return self.say("policy.comma").join(words)

@@ -11,6 +11,7 @@ from cti.customers.rules import Entry
 from cti.customers.store import CustomerStore
 from cti.db.engine import Database
 from cti.errors import ConfigError, StoreUnavailable
+from cti.house import CustomerRules, Tier
 from tests.kit import scratch
 
 HEADING = "external_id,name,phones,tier,company,area,note,care_flags,do_not_call"
@@ -252,3 +253,21 @@ def test_the_second_of_two_lines_about_one_customer_is_broken() -> None:
 def test_no_text_raises_and_every_line_is_good_or_told(text: str) -> None:
     for line in Lines("name,phones\n" + text, "CN", "c.csv"):
         assert isinstance(line, Entry) or line.reasons
+
+
+async def test_tiers_and_care_flags_of_a_file_are_those_of_the_house(
+    tmp_path: Path, sqlite_db: Database
+) -> None:
+    file, store = tmp_path / "c.csv", CustomerStore(sqlite_db)
+    file.write_text("name,phones,tier,care_flags\nA,1001,金鑽,輪椅\nB,1002,gold,elderly\n")
+    labels = dict.fromkeys(("en", "zh-Hant", "zh-Hans"), "金鑽")
+    rules = CustomerRules(tiers={"dia": Tier(id="dia", labels=labels)}, care_flags=("輪椅",))
+
+    report = await import_csv(file, store, "CN", rules=rules)
+
+    (found,) = await store.find("1001")
+    assert ("dia", ("輪椅",)) == (found.tier, found.care_flags)
+    assert [
+        "  line 3: care flag 'elderly' is none of the house's: 輪椅; "
+        "tier 'gold' is none of the house's: dia"
+    ] == report.lines("c.csv")[1:]

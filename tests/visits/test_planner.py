@@ -418,9 +418,11 @@ async def test_key_customers_are_on_the_list_of_those_who_spent_most_each_once(
         await plan.tell(who, "purchase", amount=amount, department=department, ref=str(amount))
     plan.at(datetime(2025, 3, 16, 1, tzinfo=UTC))
 
+    dry = await plan.planner().once(dry=True)
     for _ in range(2):
         await plan.planner().once()
 
+    assert 3 == dry.owed
     found = {(one.customer, one.department) for one in await plan.all()}
     assert {(rich.id, "shoes"), (both.id, "hats"), (key.id, "")} == found
     assert 3 == len(await plan.all())
