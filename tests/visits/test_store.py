@@ -125,6 +125,18 @@ async def test_what_is_for_supervisors_is_given_to_no_agent(debts: Debts) -> Non
     assert visit.id == found.id
 
 
+async def test_what_is_not_to_be_claimed_is_passed_over_for_what_comes_after_it(
+    debts: Debts,
+) -> None:
+    first = await debts.owe(due_at=TEN + timedelta(hours=1))
+    second = await debts.owe(due_at=TEN + timedelta(hours=2))
+
+    found = await debts.store.claim_next(MAY.id, TEN, LEASE, supervisor=False, but={first.id})
+
+    assert found
+    assert second.id == found.id
+
+
 async def test_a_claim_whose_lease_is_over_is_free_again(debts: Debts) -> None:
     await debts.owe()
     held = await next_for(debts, MAY.id)
