@@ -561,11 +561,10 @@ def _claimed(supervisor: bool) -> Update:
 
 def _claiming(*, supervisor: bool, but: Collection[str] = ()) -> Update:
     """Let `person`, if he works on nothing at `now`, hold his next visit `until` an instant."""
-    wanted = [
-        each.where(visits.c.id.not_in(sorted(but))) if but else each
-        for each in _choices(supervisor=supervisor)
+    first = [
+        each.limit(1).with_for_update(skip_locked=True).scalar_subquery()
+        for each in _choices(supervisor=supervisor, but=but)
     ]
-    first = [each.limit(1).with_for_update(skip_locked=True).scalar_subquery() for each in wanted]
     busy = visits.alias("busy")
     works = exists().where(busy.c.held_by == _PERSON, text("busy." + _BUSY.text))
     return (
@@ -581,7 +580,7 @@ def _claiming(*, supervisor: bool, but: Collection[str] = ()) -> Update:
     )
 
 
-def _choices(*, supervisor: bool) -> Iterator[Select[Any]]:
+def _choices(*, supervisor: bool, but: Collection[str]) -> Iterator[Select[Any]]:
     """Give where to look for the next visit of `person` at `now`, in order (precedence of 21.2)."""
     wanted, others = visits.alias("wanted"), visits.alias("others")
     of, now = wanted.c, bindparam("now", type_=Instant)
@@ -589,6 +588,7 @@ def _choices(*, supervisor: bool) -> Iterator[Select[Any]]:
     mine, nobodys = of.owner == _PERSON, of.owner.is_(None)
     tried = or_(of.avoid_agent.is_(None), of.avoid_agent != _PERSON)
     terms = [alone, tried] if supervisor else [alone, tried, of.by != "supervisor"]
+    terms += [of.id.not_in(sorted(but))] if but else []
     yield (
         select(of.id)
         .where(

@@ -125,6 +125,16 @@ async def test_what_is_for_supervisors_is_given_to_no_agent(debts: Debts) -> Non
     assert visit.id == found.id
 
 
+async def test_who_has_looked_at_one_visit_claims_the_one_behind_it(debts: Debts) -> None:
+    first = await debts.owe(due_at=TEN + timedelta(hours=1))
+    second = await debts.owe()
+
+    found = await debts.store.claim_next(MAY.id, TEN, LEASE, supervisor=False, but={first.id})
+
+    assert found is not None
+    assert second.id == found.id
+
+
 async def test_a_claim_whose_lease_is_over_is_free_again(debts: Debts) -> None:
     await debts.owe()
     held = await next_for(debts, MAY.id)
