@@ -21,6 +21,7 @@ from cti.duty.rules import Assignment, DutyState
 from cti.house import House
 from cti.house_visits import RULES, Quota, Reminder, VisitRule, VisitRules
 from cti.people.rules import Directory, Role
+from cti.visits.calling import looked_at
 from cti.visits.lists import By, VisitLists
 from cti.visits.owed import Reminding
 from cti.visits.planner import Asked, Planner
@@ -502,6 +503,24 @@ async def test_what_is_planned_after_its_deadline_says_so_until_it_moves(plan: P
         seen.append((one.breached, one.breach_cause))
 
     assert [(True, "planned_late"), (False, ""), (True, "planned_late")] == seen
+
+
+async def test_other_rules_leave_the_cause_for_which_a_deadline_was_missed(plan: Plan) -> None:
+    await plan.tell(await plan.customer())
+    await plan.planner().once()
+    missed = await plan.one()
+    plan.at(missed.due_at + timedelta(hours=1))
+    async with plan.db.write() as conn:
+        await plan.visits.move(
+            conn, missed, looked_at(missed, plan.clock.now()), of=(missed.state,)
+        )
+    rules = {"booked": replace(BOOKED, form="stay")}
+    plan.rules, plan.version = VisitRules(rules=rules), "v2"
+
+    await plan.planner().once()
+
+    one = await plan.one()
+    assert ("stay", True, "nobody") == (one.form, one.breached, one.breach_cause)
 
 
 async def test_a_call_before_an_event_moves_and_is_cancelled_with_it(plan: Plan) -> None:
