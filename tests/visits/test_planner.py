@@ -627,6 +627,23 @@ async def test_on_the_first_what_the_last_month_lacks_is_proposed_once(plan: Pla
     assert (proposed, await planner.count()) == (2, 0)
 
 
+async def test_a_visit_to_a_member_who_was_erased_since_is_not_lacking(plan: Plan) -> None:
+    plan.rules = replace(plan.rules, quota=Quota(per_month=1))
+    planner = plan.planner()
+    plan.at(datetime(2025, 3, 1, 1, tzinfo=UTC))
+    member = await plan.customer(member_no="M1")
+    await plan.tell(member, "service_done", day=date(2025, 3, 1))
+    await planner.once()
+    await end(plan, MAY.id, datetime(2025, 3, 4, 2, tzinfo=UTC))
+    async with plan.db.write() as conn:
+        await plan.customers.forget(conn, member.id)
+    plan.at(datetime(2025, 3, 31, 17, tzinfo=UTC))
+
+    await planner.count()
+
+    assert plan.fines.proposed == {(BO.id, date(2025, 3, 1)): 1}
+
+
 async def test_a_month_in_which_nothing_was_planned_is_not_counted(plan: Plan) -> None:
     plan.at(datetime(2025, 4, 1, 1, tzinfo=UTC))
 
