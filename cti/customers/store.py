@@ -42,6 +42,7 @@ from cti.customers.events import (
     MERCHANT_LIMIT,
     ORDER_NOTE_LIMIT,
     REF_LIMIT,
+    STAFF_TEXT_MOST,
     Event,
     EventEntry,
 )
@@ -148,7 +149,7 @@ customer_events: Final = Table(
     Column("ref", String(REF_LIMIT), nullable=False),
     Column("day", Date, nullable=False),
     Column("time", Time),
-    Column("staff", String(1000), nullable=False),
+    Column("staff", String(STAFF_TEXT_MOST), nullable=False),
     Column("amount_cents", BigInteger),
     Column("department", String(DEPARTMENT_LIMIT), nullable=False),
     Column("cancelled", Boolean, nullable=False),
