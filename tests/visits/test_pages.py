@@ -510,6 +510,17 @@ async def test_who_is_not_seated_is_called_as_the_next_step(house: Screens) -> N
     )
 
 
+async def test_who_does_not_hold_the_visit_sees_the_ends_of_the_restaurants_number(
+    house: Screens,
+) -> None:
+    visit = await seating(house)
+
+    seen = [(await house.sees(who, f"/visits/{visit.id}"))[1] for who in (MAY, OU, LIN)]
+
+    assert [False, False, True] == ["021 6322 2624" in page for page in seen]
+    assert all("2624" in page for page in seen)
+
+
 @pytest.mark.parametrize("seated", ["yes", "no"])
 async def test_what_became_of_a_table_is_noted_whatever_the_house_calls_the_question(
     house: Screens, seated: str
