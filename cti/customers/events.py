@@ -4,6 +4,7 @@ An event is known by its customer, its kind and its reference in the house's rec
 with another day it was moved; it may be cancelled, and come back.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ REF_LIMIT: Final = 64
 DEPARTMENT_LIMIT: Final = 64
 STAFF_MOST: Final = 8
 STAFF_LIMIT: Final = 64
+STAFF_TEXT_MOST: Final = 1000
+"""All of them as JSON writes them."""
 MERCHANT_LIMIT: Final = 64
 ORDER_NOTE_LIMIT: Final = 500
 FIRST: Final = date(1990, 1, 1)
@@ -140,6 +143,8 @@ def _staff(text: str, faults: list[Fault]) -> dict[str, str]:
             found[role] = name
     if len(found) > STAFF_MOST:
         faults.append(("staff", f"it names more than {STAFF_MOST} roles"))
+    elif len(json.dumps(found, ensure_ascii=False)) > STAFF_TEXT_MOST:
+        faults.append(("staff", "its names are too long"))
     return found
 
 

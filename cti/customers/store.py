@@ -42,6 +42,7 @@ from cti.customers.events import (
     MERCHANT_LIMIT,
     ORDER_NOTE_LIMIT,
     REF_LIMIT,
+    STAFF_TEXT_MOST,
     Event,
     EventEntry,
 )
@@ -57,6 +58,7 @@ from cti.customers.rules import (
 from cti.db.engine import Database
 from cti.db.schema import Instant, metadata, new_id
 from cti.errors import Refused
+from cti.house_visits import NOT_SEATED
 
 FIND_MOST: Final = 20
 """More customers than an agent can choose from are not looked up."""
@@ -147,7 +149,7 @@ customer_events: Final = Table(
     Column("ref", String(REF_LIMIT), nullable=False),
     Column("day", Date, nullable=False),
     Column("time", Time),
-    Column("staff", String(1000), nullable=False),
+    Column("staff", String(STAFF_TEXT_MOST), nullable=False),
     Column("amount_cents", BigInteger),
     Column("department", String(DEPARTMENT_LIMIT), nullable=False),
     Column("cancelled", Boolean, nullable=False),
@@ -490,7 +492,8 @@ class EventStore:
         """Keep events of customers in the transaction of `conn`; the same again changes nothing.
 
         An event that is there, by customer, kind and reference, is moved or cancelled. Of two
-        that are the same one the later counts.
+        that are the same one the later counts. That a guest is not seated yet is true of one
+        time at one restaurant alone.
         """
         kept = Kept()
         last = {(customer, one.kind, one.ref): one for customer, one in said}
@@ -522,6 +525,7 @@ class EventStore:
                     .where(customer_events.c.id == before.id)
                     .values(
                         **values,
+                        **_asked_again(before, values),
                         moved=moved,
                         rev=before.rev + 1,
                         stale=True,
@@ -689,6 +693,12 @@ def _event_values(one: EventEntry | Event) -> dict[str, Any]:
         "cancelled": one.cancelled,
         "merchant": one.merchant,
     }
+
+
+def _asked_again(before: Row[Any], values: Mapping[str, Any]) -> dict[str, str]:
+    """Forget what a restaurant said of a guest who is expected at another time, or elsewhere."""
+    moved = any(getattr(before, name) != values[name] for name in ("day", "time", "merchant"))
+    return {"seating": ""} if moved and before.seating == NOT_SEATED else {}
 
 
 async def _known_events(

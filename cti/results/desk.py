@@ -18,10 +18,10 @@ from cti.db import audit
 from cti.db.schema import Connection, new_id
 from cti.errors import Refused
 from cti.house import House
-from cti.house_visits import NOT_SEATED
+from cti.house_visits import NOT_SEATED, SEATED
 from cti.people.rules import Person, Right, checked_text
 from cti.results import forms, rules
-from cti.results.forms import AT_RESTAURANT, SEATING, Form
+from cti.results.forms import Form
 from cti.results.record import (
     WORK_OF_STEP,
     Opinion,
@@ -216,8 +216,10 @@ class ResultDesk:
             raise Refused("visit_seating", "say whether the guest is seated")
         by = self._by(person, address)
         if seated == "yes":
-            heard = {"channel": [MERCHANT], "answer_seating": ["seated"], "note": [note]}
-            await self._done(held, person, heard, by, AT_RESTAURANT)
+            form = forms.at_restaurant(self._house().form(held.form))
+            answers = {f"answer_{one.id}": [SEATED[0]] for one in form.fields}
+            heard = {"channel": [MERCHANT], "note": [note], **answers}
+            await self._done(held, person, heard, by, form)
             return True
         note = checked_text("note", note, NOTE_LIMIT)
         async with self.store.db.write() as conn:
@@ -300,6 +302,8 @@ class ResultDesk:
             called = visit.state != State.CLAIMED
             step = await self._finisher.finish(conn, visit, Outcome.DONE, by.at, called=called)
             await self._keep(conn, visit, record, what, by, persons)
+            if visit.event and (seating := forms.seating(form, what.answers)):
+                await self._orders(conn, visit.event, seating, what.note)
         log.info("visit_done", visit=visit.id, effective=record.effective)
         return step
 
@@ -324,9 +328,6 @@ class ResultDesk:
         await self.store.keep(conn, record, items, promised, by, praised)
         owed = [rules.owed_by(one, visit, house) for one in promised]
         await self._visits.owe(conn, owed, by.at, house.version)
-        seating = what.answers.get(SEATING.id)
-        if visit.event and isinstance(seating, str):
-            await self._orders(conn, visit.event, seating, what.note)
         complaints = "; ".join(one.text for one in what.items if one.kind == "complaint")
         await self._book.keep(conn, visit, rules.follow_ups(what), by.at, complaints[:TEXT_LIMIT])
 

@@ -199,11 +199,6 @@ SEATING: Final = Field(
     ),
 )
 """What is asked of a restaurant, then of its guest (CB-REST-02, ORDER-16)."""
-AT_RESTAURANT: Final = Form(
-    id="",
-    labels=_labels("Asked at the restaurant", "向餐館查詢", "向餐馆查询"),
-    fields=(SEATING,),
-)
 PLAIN: Final = Form(
     id="",
     labels=_labels("Return visit", "回訪", "回访"),
@@ -245,6 +240,21 @@ def satisfaction(form: Form, answers: Answers) -> str | None:
         and answer in SATISFACTION
     ]
     return SATISFACTION[max(said)] if said else None
+
+
+def at_restaurant(form: Form) -> Form:
+    """Give what a restaurant is asked: the form's question what became of the table."""
+    return Form(
+        id="",
+        labels=_labels("Asked at the restaurant", "向餐館查詢", "向餐馆查询"),
+        fields=(form.seating or SEATING,),
+    )
+
+
+def seating(form: Form, answers: Answers) -> str:
+    """Tell what became of the table; empty: that was not asked, or nobody knows it."""
+    said = answers.get(form.seating.id) if form.seating else None
+    return said if isinstance(said, str) else ""
 
 
 def scores(

@@ -6,7 +6,7 @@ Plain forms: all works without a script.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
@@ -25,7 +25,7 @@ from cti.results.record import OpinionKind
 from cti.results.rules import NOTE_LIMIT, OPINIONS, TEXT_LIMIT
 from cti.visits.allowed import Allowed
 from cti.visits.criteria import KINDS, criteria_of
-from cti.visits.desk import NAME_LIMIT, Brief, Case, VisitDesk
+from cti.visits.desk import NAME_LIMIT, Brief, Case, Order, VisitDesk
 from cti.visits.lists import RISK, Wanted
 from cti.visits.quota import month_after, month_before
 from cti.visits.reckoner import Month
@@ -262,6 +262,7 @@ class VisitPages:
             wrong=wrong,
             offer=_offer(refusal, zone),
             brief=brief,
+            order=brief.order and self._order(brief.order, it, person),
             line=self._line(brief.case, person),
             recordings=await self._sounds(brief, person, request),
             recorded=await self.recordings.known([one.call for one in brief.contacts], person),
@@ -715,6 +716,12 @@ class VisitPages:
             "works": person.may(Right.OWN_WORK),
             "oversees": any(map(person.may, OVERSEERS)),
         }
+
+    def _order(self, order: Order, visit: Visit, person: Person) -> Order:
+        """Give a booking with the restaurant's numbers as somebody may see them."""
+        rules, holds = self.desk.house.customers, visit.held_by == person.id
+        numbers = [seen_by(person, one, rules, at_work=holds) for one in order.numbers]
+        return replace(order, numbers=numbers)
 
     def _line(self, case: Case, person: Person) -> Line:
         visit, customer, house = case.visit, case.customer, self.desk.house

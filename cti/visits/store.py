@@ -874,10 +874,15 @@ class PlanStore:
     async def move(
         self, conn: Connection, visit: Visit, owed: Owed, now: datetime, policy: str
     ) -> bool:
-        """Let a visit that nobody has begun be as it is owed now; False when it is begun."""
+        """Let a visit that nobody has begun be as it is owed now; False when it is begun.
+
+        Why a deadline was missed stays, unless there is another one that may still be kept.
+        """
         fresh = _fresh(owed, now, policy)
         time = ("next_at", "look_at", "warned", "breached", "breach_cause")
         values = {name: fresh[name] for name in (*MOVES, *time, "policy")}
+        if visit.breached and fresh["breached"]:
+            values["breach_cause"] = visit.breach_cause
         return await self._change(conn, visit, values)
 
     async def cancel(self, conn: Connection, visit: Visit, now: datetime) -> bool:

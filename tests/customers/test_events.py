@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from cti.clock import SetClock
-from cti.customers.events import KINDS, EventEntry, read_event
+from cti.customers.events import KINDS, EventEntry, read_event, staff_text
 from cti.customers.happenings import Happenings
 from cti.customers.rules import Birthday, Entry, read_entry
 from cti.customers.store import CustomerStore, EventStore, Kept
@@ -161,6 +161,40 @@ async def test_what_became_of_a_table_stands_on_the_order_and_stays_when_it_is_m
     (now,) = await records.store.of_customer(customer)
     assert [] == stale
     assert ("R-17", "late", "table 9", 1) == (now.merchant, now.seating, now.note, now.moved)
+
+
+async def test_whatever_staff_is_read_can_be_kept(records: Records) -> None:
+    names = {f"{'r' * 31}{n}": '"' * 64 for n in range(8)}
+    entry, faults = read_event({"kind": "session", "day": "2025-03-07", "staff": staff_text(names)})
+
+    if entry is not None:
+        await records.keep(await records.customer(), staff=entry.staff)
+
+    assert (None, ["staff"]) == (entry, [name for name, _why in faults])
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked_again"),
+    [
+        ({"day": DAY + timedelta(days=1)}, True),
+        ({"time": time(20, 15)}, True),
+        ({"merchant": "R-18"}, True),
+        ({"department": "hall"}, False),
+    ],
+)
+async def test_of_a_booking_that_moved_the_restaurant_is_asked_again(
+    records: Records, changed: dict[str, object], asked_again: bool
+) -> None:
+    customer = await records.customer()
+    await records.keep(customer, merchant="R-17")
+    (order,) = await records.store.of_customer(customer)
+    async with records.db.write() as conn:
+        await records.store.seat(conn, order.id, "not_seated", "nobody came")
+
+    await records.keep(customer, **{"merchant": "R-17"} | changed)
+
+    (now,) = await records.store.of_customer(customer)
+    assert ("" if asked_again else "not_seated", "nobody came") == (now.seating, now.note)
 
 
 async def test_cancelled_it_stays_known_and_can_come_back(records: Records) -> None:

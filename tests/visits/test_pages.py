@@ -13,6 +13,7 @@ from cti.db.engine import Database
 from cti.dials.rules import AttemptState
 from cti.house import CustomerRules, Tier
 from cti.people.rules import Person
+from cti.results.forms import SEATING
 from cti.results.record import WorkKind
 from cti.visits.allowed import Refusal
 from cti.visits.desk import Order
@@ -507,6 +508,41 @@ async def test_who_is_not_seated_is_called_as_the_next_step(house: Screens) -> N
         house.it.orders["e-1"].seating,
         house.it.orders["e-1"].note,
     )
+
+
+async def test_who_does_not_hold_the_visit_sees_the_ends_of_the_restaurants_number(
+    house: Screens,
+) -> None:
+    visit = await seating(house)
+
+    seen = [(await house.sees(who, f"/visits/{visit.id}"))[1] for who in (MAY, OU, LIN)]
+
+    assert [False, False, True] == ["021 6322 2624" in page for page in seen]
+    assert all("2624" in page for page in seen)
+
+
+@pytest.mark.parametrize("seated", ["yes", "no"])
+async def test_what_became_of_a_table_is_noted_whatever_the_house_calls_the_question(
+    house: Screens, seated: str
+) -> None:
+    visit = await seating(house)
+    asked = replace(SEATING, id="table")
+    form = replace(house.it.rules.forms["seating"], fields=(asked,))
+    house.it.rules = replace(house.it.rules, forms={"seating": form})
+    await deeds(house, MAY, visit, "claim")
+
+    await deeds(house, MAY, visit, "restaurant", seated=seated)
+    if seated == "no":
+        await deeds(house, MAY, visit, "dial")
+        house.it.world.ends((await house.it.lists.tries_of(visit.id))[0], AttemptState.ANSWERED)
+        await house.it.calls.look()
+        said = {"outcome": "done", "answer_table": "no_show", "identity": "1"}
+        await deeds(house, MAY, visit, "result", **said)
+
+    record = await house.it.results.of_visit(visit.id)
+    assert record
+    told = "seated" if seated == "yes" else "no_show"
+    assert ({"table": told}, told) == (record.answers, house.it.orders["e-1"].seating)
 
 
 async def test_only_a_visit_that_asks_a_restaurant_is_ended_by_it(house: Screens) -> None:

@@ -21,6 +21,7 @@ from cti.duty.rules import Assignment, DutyState
 from cti.house import House
 from cti.house_visits import RULES, Quota, Reminder, VisitRule, VisitRules
 from cti.people.rules import Directory, Role
+from cti.visits.calling import looked_at
 from cti.visits.lists import By, VisitLists
 from cti.visits.owed import Reminding
 from cti.visits.planner import Asked, Planner
@@ -504,6 +505,24 @@ async def test_what_is_planned_after_its_deadline_says_so_until_it_moves(plan: P
     assert [(True, "planned_late"), (False, ""), (True, "planned_late")] == seen
 
 
+async def test_other_rules_leave_the_cause_for_which_a_deadline_was_missed(plan: Plan) -> None:
+    await plan.tell(await plan.customer())
+    await plan.planner().once()
+    missed = await plan.one()
+    plan.at(missed.due_at + timedelta(hours=1))
+    async with plan.db.write() as conn:
+        await plan.visits.move(
+            conn, missed, looked_at(missed, plan.clock.now()), of=(missed.state,)
+        )
+    rules = {"booked": replace(BOOKED, form="stay")}
+    plan.rules, plan.version = VisitRules(rules=rules), "v2"
+
+    await plan.planner().once()
+
+    one = await plan.one()
+    assert ("stay", True, "nobody") == (one.form, one.breached, one.breach_cause)
+
+
 async def test_a_call_before_an_event_moves_and_is_cancelled_with_it(plan: Plan) -> None:
     """CB-STUDIO-10, CB-REST-03: the call of the day before."""
     before = VisitRule(id="before", event="session", offset=-1, deadline=0, purpose="service")
@@ -606,6 +625,23 @@ async def test_on_the_first_what_the_last_month_lacks_is_proposed_once(plan: Pla
         (BO.id, date(2025, 3, 1)): 3,
     }
     assert (proposed, await planner.count()) == (2, 0)
+
+
+async def test_a_visit_to_a_member_who_was_erased_since_is_not_lacking(plan: Plan) -> None:
+    plan.rules = replace(plan.rules, quota=Quota(per_month=1))
+    planner = plan.planner()
+    plan.at(datetime(2025, 3, 1, 1, tzinfo=UTC))
+    member = await plan.customer(member_no="M1")
+    await plan.tell(member, "service_done", day=date(2025, 3, 1))
+    await planner.once()
+    await end(plan, MAY.id, datetime(2025, 3, 4, 2, tzinfo=UTC))
+    async with plan.db.write() as conn:
+        await plan.customers.forget(conn, member.id)
+    plan.at(datetime(2025, 3, 31, 17, tzinfo=UTC))
+
+    await planner.count()
+
+    assert plan.fines.proposed == {(BO.id, date(2025, 3, 1)): 1}
 
 
 async def test_a_month_in_which_nothing_was_planned_is_not_counted(plan: Plan) -> None:
