@@ -7,10 +7,10 @@ each of them asks here (CB-22, CB-23, REPORT-10, X11).
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from cti.customers.rules import Customer
-from cti.duty.rules import Assignment
+from cti.duty.rules import Assignment, DutyState
 from cti.house import House
 from cti.people.rules import Directory, Person, Role
 from cti.value import value
@@ -42,6 +42,9 @@ class Customers(Protocol):
     async def some(self, ids: Collection[str]) -> Mapping[str, Customer]:
         """Give some customers by our ids."""
         ...
+
+
+_AWAY: Final = frozenset({DutyState.ABSENT, DutyState.EXCUSED})
 
 
 class Roster(Protocol):
@@ -182,8 +185,9 @@ class Reckoner:
         zone = self._house().zone
         began, ended = (datetime.combine(day, time(), zone) for day in (since, until))
         agents = [one.id for one in self._people().people.values() if is_agent(one)]
-        rostered = {one.person for one in await self._roster.roster(began, ended)}
-        return [one for one in agents if one in rostered] if rostered else agents
+        roster = await self._roster.roster(began, ended)
+        worked = {one.person for one in roster if one.state not in _AWAY}
+        return [one for one in agents if one in worked] if roster else agents
 
 
 def is_agent(person: Person) -> bool:

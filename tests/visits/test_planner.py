@@ -42,6 +42,7 @@ class Roster:
 
     def __init__(self, *people: str) -> None:
         self.people = people
+        self.away = dict[str, DutyState]()
 
     async def roster(self, began: datetime, ended: datetime) -> Sequence[Assignment]:
         return [
@@ -56,7 +57,7 @@ class Roster:
                 ends=ended,
                 relieved_by="",
                 source="plan",
-                state=DutyState.PLANNED,
+                state=self.away.get(person, DutyState.PLANNED),
             )
             for person in self.people
         ]
@@ -625,6 +626,22 @@ async def test_on_the_first_what_the_last_month_lacks_is_proposed_once(plan: Pla
         (BO.id, date(2025, 3, 1)): 3,
     }
     assert (proposed, await planner.count()) == (2, 0)
+
+
+@pytest.mark.parametrize("state", [DutyState.EXCUSED, DutyState.ABSENT])
+async def test_of_who_was_away_for_the_whole_month_nothing_is_lacking(
+    plan: Plan, state: DutyState
+) -> None:
+    plan.rules = replace(plan.rules, quota=Quota(per_month=3))
+    planner = plan.planner()
+    plan.at(datetime(2025, 3, 1, 1, tzinfo=UTC))
+    await planner.once()
+    plan.duty.away[BO.id] = state
+    plan.at(datetime(2025, 3, 31, 17, tzinfo=UTC))
+
+    await planner.count()
+
+    assert plan.fines.proposed == {(MAY.id, date(2025, 3, 1)): 3}
 
 
 async def test_a_visit_to_a_member_who_was_erased_since_is_not_lacking(plan: Plan) -> None:
