@@ -150,10 +150,11 @@ class States:
         calls: CallStore,
         desk: Desk,
         duty: DutyStore,
+        visits: VisitStore,
         house: Callable[[], House],
     ) -> None:
         self._presence, self._calls, self._desk = presence, calls, desk
-        self._duty, self._house = duty, house
+        self._duty, self._visits, self._house = duty, visits, house
 
     async def states(
         self, people: Collection[str], began: datetime, ended: datetime
@@ -171,9 +172,10 @@ class States:
             if (person := owner(one.pbx, one.channel.rpartition("-")[0])) and person.id in people
         ]
         away = [one for who in people for one in await self._duty.away(who, began, ended)]
+        dialled = await self._visits.dialling(people, began, ended)
         return [
             one
-            for one in joined(phones, talks, away, limit)
+            for one in joined(phones, talks, away, limit, dialled)
             if one.began_at <= ended and (one.ended_at is None or one.ended_at > began)
         ]
 
@@ -320,7 +322,7 @@ class Office:
             Asked(
                 calls=calls,
                 duty=self.duty,
-                states=States(presence, calls, desk, self.duty, house),
+                states=States(presence, calls, desk, self.duty, self.visits, house),
                 faults=self.line_desk.store,
             ),
             clock=clock,

@@ -31,6 +31,7 @@ _TOGETHER: Final = timedelta(seconds=2)
 """The PBX's word that the waiting ended, and the caller's hang-up, lie this close."""
 _EXEMPTING: Final[Mapping[AgentState, str]] = {
     AgentState.ON_CALL: "on_call",
+    AgentState.SYSTEM_DIALLED_VISIT: "system_dialled_visit",
     AgentState.WRAP_UP: "wrap_up",
     AgentState.BREAK_APPROVED: "break_approved",
     AgentState.CALLED_AWAY: "called_away",

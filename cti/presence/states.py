@@ -20,6 +20,8 @@ class AgentState(StrEnum):
     RINGING = "ringing"
     ON_CALL = "on_call"
     """With a customer, by the call book."""
+    SYSTEM_DIALLED_VISIT = "system_dialled_visit"
+    """At a return visit that the system dials for him: his phone rings, or his customer's."""
     WRAP_UP = "wrap_up"
     """The first `wrap_up_limit` after a customer call."""
     BREAK_APPROVED = "break_approved"
@@ -110,34 +112,45 @@ def joined(
     talks: Iterable[Interval],
     away: Iterable[Interval],
     wrap_up_limit: timedelta,
+    dialled: Iterable[Interval] = (),
 ) -> list[Interval]:
     """Say what each person was doing: phones and queues, with calls and clicks laid over them.
 
     `talks` are talks with customers (`ON_CALL`, by the call book, `cause` the call), `away` the
-    approved breaks and callings away. A talk counts before a calling away, that before a break,
+    approved breaks and callings away, `dialled` the return visits that the system dials. A talk
+    counts before such a visit, that before a calling away, that before a break,
     that before wrap-up (the first `wrap_up_limit` after a talk), that before whatever a phone
     did meanwhile: a phone that rings during a break is a break. A talk that was left with the
     phone busy, as to ask a colleague, and gone on with, is one talk. By person, in order of time.
     Source: requirement 21.4 point 4.
     """
     told, talked, clicked = _by_person(phones), _by_person(talks), _by_person(away)
+    visited = _by_person(dialled)
     return [
         interval
-        for person in sorted({*told, *talked, *clicked})
+        for person in sorted({*told, *talked, *clicked, *visited})
         for interval in _laid(
-            told.get(person, []), talked.get(person, []), clicked.get(person, []), wrap_up_limit
+            told.get(person, []),
+            talked.get(person, []),
+            clicked.get(person, []),
+            visited.get(person, []),
+            wrap_up_limit,
         )
     ]
 
 
 def _laid(
-    phones: list[Interval], talks: list[Interval], away: list[Interval], limit: timedelta
+    phones: list[Interval],
+    talks: list[Interval],
+    away: list[Interval],
+    dialled: list[Interval],
+    limit: timedelta,
 ) -> list[Interval]:
     whole = _disjoint(_whole_talks(talks, phones))
     breaks = [one for one in away if one.state is not AgentState.CALLED_AWAY]
     called = [one for one in away if one.state is AgentState.CALLED_AWAY]
     laid = phones
-    for above in (_wrap_ups(whole, limit), breaks, called, whole):
+    for above in (_wrap_ups(whole, limit), breaks, called, dialled, whole):
         laid = _over(laid, above)
     return laid
 

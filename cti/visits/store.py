@@ -48,6 +48,7 @@ from cti.db.audit import record as audited
 from cti.db.engine import Database
 from cti.db.schema import Connection, Instant, metadata, new_id
 from cti.errors import Refused
+from cti.presence.states import AgentState, Interval, Source
 from cti.visits.abandoned import Abandons
 from cti.visits.record import (
     CALLED_US,
@@ -71,6 +72,8 @@ _NOT_OVER: Final = text("ended_at IS NULL")
 _FREE: Final = text("state = 'open'")
 _HELD: Final = text("held_by IS NOT NULL")
 _BUSY: Final = text("state IN ('claimed', 'in_attempt')")
+LONGEST: Final = timedelta(days=1)
+"""No attempt lasts longer."""
 _AT_ONCE: Final = 500
 """So many rows are written by one statement."""
 
@@ -437,6 +440,31 @@ class VisitStore:
                 conn,
                 select(visits).where(_CLAIMED, visits.c.dial_at <= now),
             )
+
+    async def dialling(
+        self, people: Collection[str], began: datetime, ended: datetime
+    ) -> list[Interval]:
+        """Give when visits were dialled for people, as states that meet a time (21.4 point 4)."""
+        async with self._db.read() as conn:
+            found = await conn.execute(
+                select(tries.c.id, tries.c.agent, tries.c.began_at, tries.c.ended_at).where(
+                    tries.c.agent.in_(sorted(people)),
+                    tries.c.allowed != CALLED_US,
+                    tries.c.began_at.between(began - LONGEST, ended),
+                    or_(tries.c.ended_at.is_(None), tries.c.ended_at >= began),
+                )
+            )
+            return [
+                Interval(
+                    person=row.agent,
+                    state=AgentState.SYSTEM_DIALLED_VISIT,
+                    began_at=row.began_at,
+                    ended_at=row.ended_at,
+                    source=Source.CALLS,
+                    cause=row.id,
+                )
+                for row in found
+            ]
 
     async def lapse(self, now: datetime) -> int:
         """Let claims whose lease is over go; give how many."""

@@ -17,6 +17,7 @@ from cti.db.engine import Database
 from cti.house import House
 from cti.office import States, names_of, order_of
 from cti.presence.states import AgentState, Interval, Source
+from cti.visits.store import VisitStore
 from tests.kit.desk import NOON, Room, ringing, update
 from tests.kit.exchange import MAY
 
@@ -86,7 +87,8 @@ async def test_who_dials_a_customer_is_on_a_call_until_he_answers_or_does_not(
     async with sqlite_db.write() as conn:
         await conn.execute(insert(calls).values(dialling(direction, answered_at)))
     asked: Any = Phones()
-    room = States(asked, CallStore(sqlite_db), Room().desk, asked, House)
+    visits = VisitStore(sqlite_db)
+    room = States(asked, CallStore(sqlite_db), Room().desk, asked, visits, House)
 
     found = await room.states({MAY.id}, NOON - TEN, NOON + 9 * TEN)
 

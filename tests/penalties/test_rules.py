@@ -53,6 +53,16 @@ GOLDEN: list[
     tuple[str, CallFacts, DutySet, tuple[Interval, ...], str, dict[str, str], str, dict[str, str]]
 ] = [
     (
+        "May free and rung to the end, Bo at a visit that the system dialled",
+        facts(rang(MAY)),
+        duty(MAY, BO),
+        (was(BO, AgentState.SYSTEM_DIALLED_VISIT),),
+        "rang_out",
+        {MAY: "10.00", BO: "system_dialled_visit", LIN: "50.00"},
+        "rang_out",
+        {MAY: "10.00", BO: "10.00", LIN: "50.00"},
+    ),
+    (
         "May free and rung to the end, Bo on a call, Ann on an approved break",
         facts(rang(MAY)),
         duty(*AGENTS),

@@ -1,5 +1,6 @@
 """What each person was doing: calls and clicks laid over what phones and queues say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -166,6 +167,20 @@ def test_exempt_states_may_join_up_to_cover_the_ringing() -> None:
 
     assert covered(laid, exempt, second(5), second(90))
     assert not covered(laid, exempt, second(5), second(91))
+
+
+def test_a_visit_that_the_system_dials_counts_until_its_talk_and_before_a_break() -> None:
+    visit = replace(talk(0, 30), state=AgentState.SYSTEM_DIALLED_VISIT)
+
+    laid = joined(
+        [phone("available", 0)], [talk(10, 30)], [click("break_approved", 5, 40)], LIMIT, [visit]
+    )
+
+    assert [
+        ("system_dialled_visit", 0, 10),
+        ("on_call", 10, 30),
+        ("break_approved", 30, 40),
+    ] == told(*laid)[:3]
 
 
 spans = st.tuples(st.integers(0, 40), st.integers(1, 20) | st.none())

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cti.errors import Refused
-from cti.visits.record import OPEN, Outcome, Owed, State, Try, Visit
+from cti.visits.record import CALLED_US, OPEN, Outcome, Owed, State, Try, Visit
+from cti.visits.store import tries
 from tests.visits.conftest import BO, MAY, TEN, Debts
 
 LEASE = timedelta(minutes=15)
@@ -135,6 +136,28 @@ async def test_what_is_not_to_be_claimed_is_passed_over_for_what_comes_after_it(
 
     assert found
     assert second.id == found.id
+
+
+async def test_when_somebody_was_dialled_for_is_told_save_where_the_customer_called(
+    debts: Debts,
+) -> None:
+    await debts.owe()
+    held = await next_for(debts, MAY.id)
+    assert held is not None
+    await debts.store.begin(held, attempt(held), TEN.date())
+    minute = timedelta(minutes=1)
+
+    told = [
+        await debts.store.dialling(people, TEN - minute + late, TEN + late)
+        for people, late in (({MAY.id}, minute), ({BO.id}, minute), ({MAY.id}, -minute))
+    ]
+    async with debts.db.write() as conn:
+        await conn.execute(tries.update().values(allowed=CALLED_US))
+
+    assert [[(MAY.id, "system_dialled_visit", TEN)], [], []] == [
+        [(one.person, one.state, one.began_at) for one in some] for some in told
+    ]
+    assert [] == await debts.store.dialling({MAY.id}, TEN, TEN + minute)
 
 
 async def test_a_claim_whose_lease_is_over_is_free_again(debts: Debts) -> None:
