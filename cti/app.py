@@ -16,7 +16,7 @@ from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import KEPT, Desk, Found, Owed, Recorded, Turn
 from cti.calls.store import Batch, CallStore, Told
-from cti.calls.switchboard import Item, Switchboard
+from cti.calls.switchboard import SETTLE, Item, Switchboard
 from cti.clock import Clock, SystemClock
 from cti.customers.rules import Number
 from cti.customers.store import CustomerStore
@@ -35,7 +35,7 @@ from cti.office import Office
 from cti.pbx.aside import SetAside
 from cti.pbx.inbox import Inbox
 from cti.pbx.link import Link, LinkState
-from cti.pbx.translate import wanted
+from cti.pbx.translate import rings, wanted
 from cti.people.login import Login
 from cti.people.store import PeopleStore
 from cti.policy.desk import PolicyDesk
@@ -296,7 +296,7 @@ class App:
         for line in self.lines:
             await line.listen.stop()
             await line.act.stop()
-            line.switchboard.decide()
+            line.switchboard.hear_rest()
         unsaved = await self.writer.stop(STOP_WITHIN) + await self.states.stop(STOP_WITHIN)
         for task in running:
             task.cancel()
@@ -304,7 +304,7 @@ class App:
 
     async def _line(self, pbx: PbxSettings, tasks: asyncio.TaskGroup) -> Line:
         aside = SetAside(pbx.name, self.clock)
-        inbox = Inbox(aside)
+        inbox = Inbox(aside, gather=SETTLE, urgent=rings)
         book = Book(
             lambda: new_id(self.clock.now()), trunk_matcher(pbx.trunks), self.house, pbx.name
         )

@@ -343,7 +343,7 @@ class Book:
     def _rings(self, leg: Leg | None, when: Moment) -> None:
         if leg is not None and (leg.rang is None or when < leg.rang):
             leg.rang = when
-            self._todo.append(self._named[leg.id].pop)
+            self._show_leg(leg)
 
     def _leg_up(self, event: LegUp, when: Moment) -> None:
         leg = self._leg(event.who, when)
@@ -377,7 +377,7 @@ class Book:
         _, dest = self._dialling(event.caller, event.dest, when)
         if dest is not None and (dest.moved is None or when < dest.moved):
             dest.moved = when
-            self._todo.append(self._named[dest.id].pop)
+            self._show_leg(dest)
 
     def _dial_ended(self, event: DialEnded, when: Moment) -> None:
         _, dest = self._dialling(event.caller, event.dest, when)
@@ -628,4 +628,4 @@ def _is_new(fact: tuple[Any, ...], known: Sequence[tuple[Any, ...]]) -> bool:
 
 
 def _new_call(call: CallId, number: int) -> Call:
-    return Call(id=call, number=number, show=Show(call=call), pop=Show(call=call, soon=True))
+    return Call(id=call, number=number, show=Show(call=call))

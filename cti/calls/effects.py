@@ -6,13 +6,9 @@ from cti.value import value
 
 @value
 class Show:
-    """What a screen shows of this call has changed: keep it, then look again (`Book.view`).
-
-    `soon`: a phone began to ring, so that a pop may have to come up.
-    """
+    """What a screen shows of this call has changed: keep it, then look again (`Book.view`)."""
 
     call: CallId
-    soon: bool = False
 
 
 @value

@@ -92,7 +92,6 @@ def load(text: str, number: int) -> tuple[Call, str]:
         id=call_id,
         number=number,
         show=Show(call=call_id),
-        pop=Show(call=call_id, soon=True),
         names=list(told["names"]),
     )
     for flag in _FLAGS:

@@ -2,8 +2,8 @@
 
     Inbox ─frames─▶ translate ─event─▶ book ─effects─▶ one batch ─▶ writer ─commit─▶ desk ─push─▶
 
-Nothing is awaited between hearing and deciding. That a phone rings is decided at once; what
-else changes gathers for a moment, for an answer or a hang-up comes piece by piece. A link's
+Nothing is awaited between hearing and deciding. That a phone rings is heard at once; all else
+gathers in the inbox for a moment, for an answer or a hang-up comes piece by piece. A link's
 loss and return are markers in the stream: the frames before a marker are heard before it. After
 a return the PBX is asked for all that lives before any newer frame is heard.
 """
@@ -47,10 +47,8 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 2_000
 """So many frames become one batch at the most, or a read's worth more."""
-GATHER: Final = 0.001
-"""Seconds in which frames gather: what a PBX says of one moment comes in a burst."""
 SETTLE: Final = 0.05
-"""Seconds in which changes gather that no ringing phone waits for."""
+"""Seconds in which frames gather in the inbox that no ringing phone waits for."""
 TICK: Final = 0.5
 """Time is told to the book once in so many seconds."""
 AGAIN: Final = timedelta(seconds=5)
@@ -162,7 +160,6 @@ class Switchboard:
         look_up: LookUp,
         clock: Clock,
         follower: Follower | None = None,
-        settle: float = SETTLE,
     ) -> None:
         self.book, self.inbox, self.pbx = book, inbox, book.pbx
         self._follower = follower or Nobody()
@@ -173,9 +170,6 @@ class Switchboard:
         self._shown: dict[str, _Shown] = {}
         self._undecided: dict[CallId, datetime] = {}
         self._tick: asyncio.Timeout | None = None
-        self._settle = settle
-        self._effects: list[Effect] = []
-        self._due = 0.0
         self._next_tick = 0.0
         self._offset = timedelta()
         self._up = self._laid = False
@@ -202,11 +196,6 @@ class Switchboard:
         """Whether the book knows all that lives on the PBX: heard, and laid over since."""
         return self._laid
 
-    @property
-    def gathering(self) -> bool:
-        """Whether something that was heard waits to be decided."""
-        return bool(self._effects)
-
     def resume(self, evidence: Iterable[str], unheard: Gap | None = None) -> None:
         """Go on with the calls that were live when the program stopped, and with its gap."""
         self._gap = unheard
@@ -226,21 +215,26 @@ class Switchboard:
                 await self._resync(patience=timedelta())
 
     async def _frames(self) -> list[Frame]:
-        """Take what has gathered, up to a marker; nothing when time passed or a marker came."""
-        wait = min(TICK, max(0.0, self._due - self._clock.monotonic())) if self._effects else TICK
+        """Take what has gathered, up to a marker; nothing when only time passed."""
+        if self._markers:
+            return self._take()
         try:
-            async with asyncio.timeout(wait) as self._tick:
+            async with asyncio.timeout(TICK) as self._tick:
                 await self.inbox.some()
-                await asyncio.sleep(GATHER)
         except TimeoutError:
-            return []
+            if not self._markers:
+                return []
         finally:
             self._tick = None
+        return self._take()
+
+    def _take(self) -> list[Frame]:
+        """Take what has gathered by now, up to a marker."""
         marker = self._markers[0] if self._markers else None
         return self.inbox.take_now(marker.place - self.inbox.taken if marker else AT_ONCE)
 
     def hear(self, frames: Sequence[Frame]) -> None:
-        """Hear frames and do what follows, now or in a moment. One bad frame costs itself."""
+        """Hear frames and do what follows, at once. One bad frame costs itself."""
         effects: list[Effect] = []
         last: Event | None = None
         for frame in frames:
@@ -256,24 +250,13 @@ class Switchboard:
             self._keep_time(last, frames[-1].arrived, len(frames))
         effects += self._tick_off()
         if effects:
-            self._gather(effects)
-        if self._effects and self._clock.monotonic() >= self._due:
-            self.decide()
+            self._perform(effects)
         self._say_heard()
 
-    def _gather(self, effects: list[Effect]) -> None:
-        """Let effects wait for more that belong to them, unless a phone rings."""
-        if not self._effects:
-            self._due = self._clock.monotonic() + self._settle
-        self._effects += effects
-        if any(isinstance(effect, Show) and effect.soon for effect in effects):
-            self._due = 0.0
-
-    def decide(self) -> None:
-        """Decide at once what has gathered."""
-        effects, self._effects = self._effects, []
-        if effects:
-            self._perform(effects)
+    def hear_rest(self) -> None:
+        """Hear at once what has gathered."""
+        while self.inbox.waiting and (frames := self._take()):
+            self.hear(frames)
 
     def _say_heard(self) -> None:
         """Write down now and then that the PBX is heard, for whoever starts after a kill."""
@@ -333,7 +316,6 @@ class Switchboard:
         return self._clock.now() + self._offset
 
     async def _link_changed(self, state: LinkState) -> None:
-        self.decide()
         if state.phase == "up":
             await self._resync()
             self._desk.link(self.pbx, up=True, since=state.at)
@@ -354,7 +336,6 @@ class Switchboard:
     async def _resync(self, patience: timedelta = PATIENCE) -> None:
         """Lay the PBX as it is now over the book, before newer frames are heard."""
         started = self._clock.now()
-        self.decide()
         while self._up:
             try:
                 taken = await snapshot.take(self._act)

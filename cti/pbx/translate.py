@@ -106,6 +106,14 @@ def wanted(event: str) -> bool:
     return event in _TELL or event in _TELL_REPEATED
 
 
+def rings(frame: Frame) -> bool:
+    """Tell, without reading it, whether a frame says that a phone rings: somebody waits for it."""
+    kind = frame.event
+    if kind == "Newstate":
+        return b"\r\nChannelState: 5\r\n" in frame.payload
+    return kind == "DialState"
+
+
 def unescape(text: str) -> str:
     """Undo Asterisk's C escape, once, from left to right."""
     if "\\" not in text:

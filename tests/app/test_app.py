@@ -88,7 +88,7 @@ async def test_calls_of_two_pbxs_are_kept_side_by_side(plant: Plant) -> None:
 
     await until(lambda: len(plant.app.desk.board()["calls"]) == 2)
     await until(
-        lambda: not any(board.book.live() or board.gathering for board in switchboards(plant))
+        lambda: not any(board.book.live() or board.inbox.waiting for board in switchboards(plant))
     )
     await until(lambda: plant.app.writer.waiting == 0)
 

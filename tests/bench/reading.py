@@ -14,6 +14,7 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.manager import Manager
 
 from cti.calls.book import Book, trunk_matcher
+from cti.calls.switchboard import SETTLE
 from cti.clock import SystemClock
 from cti.house import House
 from cti.pbx.aside import SetAside
@@ -21,7 +22,7 @@ from cti.pbx.frames import Gate
 from cti.pbx.inbox import Inbox
 from cti.pbx.reader import Reader
 from cti.pbx.session import Session
-from cti.pbx.translate import translate, wanted
+from cti.pbx.translate import rings, translate, wanted
 from tests.bench import tape
 
 TURNS: Final = 7
@@ -36,7 +37,7 @@ class Way:
     def __init__(self) -> None:
         clock = SystemClock()
         self.aside = SetAside("bench", clock)
-        self.inbox = Inbox(self.aside)
+        self.inbox = Inbox(self.aside, gather=SETTLE, urgent=rings)
         gate = Gate(tape.SYSTEMNAME)
         self.session = Session(
             Reader(self.aside, gate=gate, wanted=wanted), clock=clock, dispatch=self.inbox.put

@@ -157,7 +157,7 @@ def _timeless(fact: object) -> object:
 
 def test_the_order_of_what_came_at_the_same_instant_is_kept() -> None:
     show = Show(call=CallId("a"))
-    call = Call(id=CallId("a"), number=1, show=show, pop=show)
+    call = Call(id=CallId("a"), number=1, show=show)
     leg = Leg(id="1", channel="x", linked="1", first=moment(None, 3), up=moment(None, 7))
     leg.rang, leg.gone = moment(None, 5), moment(None, 9)
     call.legs["1"], call.names = leg, ["1"]

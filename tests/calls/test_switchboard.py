@@ -80,38 +80,49 @@ class TestDecideCommitPush:
             assert [card["state"] for card in it.desk.cards(MAY.id)] == ["ringing"]
             assert screen.shown == screen.fresh()
 
-    async def test_a_ringing_phone_is_decided_at_once_and_all_else_in_a_moment(
+    async def test_a_ringing_phone_is_heard_at_once_with_all_before_it(
         self, sqlite_db: Database
     ) -> None:
-        async with exchange(sqlite_db, settle=5) as it:
+        async with exchange(sqlite_db, settle=60) as it:
             frames = frames_of_file(RINGALL)
             first = next(
                 n for n, frame in enumerate(frames) if b"\r\nChannelState: 5\r\n" in frame.payload
             )
             it.hears(frames[:first])
-            await it.settled()
-            assert await rows(sqlite_db) == []
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert (it.inbox.waiting, await rows(sqlite_db)) == (first, [])
 
             it.hears(frames[first : first + 1])
             await it.settled()
             assert [row["state"] for row in await rows(sqlite_db)] == ["ringing"]
 
-            it.hears(frames[RINGS:])
-            await it.settled()
-            assert [row["state"] for row in await rows(sqlite_db)] == ["ringing"]
-            await it.passes(5)
-
-        assert [row["outcome"] for row in await rows(sqlite_db)] == ["answered"]
-
-    async def test_what_gathers_is_decided_when_asked(self, sqlite_db: Database) -> None:
-        async with exchange(sqlite_db, settle=5) as it:
+    async def test_what_nobody_waits_for_is_heard_in_a_moment(self, sqlite_db: Database) -> None:
+        async with exchange(sqlite_db, settle=0.05) as it:
             it.hears(frames_of_file(TRACES / "lab" / "menu-then-hang-up.ami"))
+            waited = it.inbox.waiting
             await it.settled()
 
-            it.switchboard.decide()
+            assert waited
+            assert len(await rows(sqlite_db)) == 1
+
+    async def test_what_gathers_is_heard_when_asked(self, sqlite_db: Database) -> None:
+        async with exchange(sqlite_db, settle=60) as it:
+            it.hears(frames_of_file(TRACES / "lab" / "menu-then-hang-up.ami"))
+            it.switchboard.hear_rest()
             await it.settled()
 
             assert len(await rows(sqlite_db)) == 1
+
+    async def test_what_gathers_is_heard_before_the_loss_of_the_link(
+        self, sqlite_db: Database
+    ) -> None:
+        async with exchange(sqlite_db, settle=60) as it:
+            it.hears(frames_of_file(TRACES / "lab" / "menu-then-hang-up.ami"))
+            it.link("down", "cut")
+            await it.settled()
+
+            assert [row["outcome"] for row in await rows(sqlite_db)] == ["missed"]
 
     async def test_hints_are_numbered_in_the_order_of_the_turns(self, sqlite_db: Database) -> None:
         async with exchange(sqlite_db) as it:

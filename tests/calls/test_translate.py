@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cti.pbx import events as e
 from cti.pbx.frames import Frame
-from cti.pbx.translate import translate, unescape, wanted
+from cti.pbx.translate import rings, translate, unescape, wanted
+from tests.kit.exchange import frames_of_file
 from tests.kit.tapes import TAPES, TRACES, events_of
 
 STAMP = "1772413205.250000"
@@ -427,6 +428,24 @@ def sights(event: e.Event) -> Iterable[e.Sight]:
             yield fact
         elif isinstance(fact, tuple):
             yield from (part for part in fact if isinstance(part, e.Sight))
+
+
+class TestRings:
+    """What an inbox hands on at once, by a look at the bytes."""
+
+    @pytest.mark.parametrize("state", ["0", "4", "6"])
+    def test_a_phone_in_another_state_does_not_ring(self, state: str) -> None:
+        assert not rings(frame("Newstate", *channel(ChannelState=state)))
+        assert not rings(frame("Newchannel", *channel(ChannelState="5")))
+
+    def test_every_ring_of_the_tapes_is_told_by_its_bytes(self) -> None:
+        seen = 0
+        for path in TAPES:
+            for one in frames_of_file(path):
+                if isinstance(translate(one), (e.LegRang, e.DialRang, e.DialMoved)):
+                    seen += 1
+                    assert rings(one)
+        assert seen > 20
 
 
 class TestHostile:

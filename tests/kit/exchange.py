@@ -36,7 +36,7 @@ from cti.pbx.inbox import Inbox
 from cti.pbx.link import LinkState
 from cti.pbx.reader import Reader, sound
 from cti.pbx.session import Answer
-from cti.pbx.translate import wanted
+from cti.pbx.translate import rings, wanted
 from cti.people.rules import Device, Directory, Person, Role
 from tests.kit.tapes import HOUSE, TRUNKS
 from tests.kit.until import until
@@ -290,7 +290,7 @@ class Exchange:
             told=told,
         )
         self.aside = SetAside("main", clock)
-        self.inbox = Inbox(self.aside)
+        self.inbox = Inbox(self.aside, gather=settle, urgent=rings)
         self.book = Book(lambda: new_id(clock.now()), trunk_matcher(TRUNKS), house, "main")
         self.switchboard = Switchboard(
             book=self.book,
@@ -300,7 +300,6 @@ class Exchange:
             desk=self.desk,
             look_up=look_up or Callers(self.customers, self.calls, tasks),
             clock=clock,
-            settle=settle,
         )
 
     async def _apply(self, items: list[Item]) -> tuple[list[Turn], Told]:

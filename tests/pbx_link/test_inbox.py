@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 from structlog.testing import capture_logs
 
@@ -14,7 +15,7 @@ SOUND = b"Event: A\r\nN: "
 FAULTY = b"Event: A\r\nN: 1\r\nN: 2"
 
 
-def inbox(**limits: int) -> Inbox:
+def inbox(**limits: Any) -> Inbox:
     return Inbox(SetAside("main", SetClock(datetime(2026, 11, 22, tzinfo=UTC))), **limits)
 
 
@@ -40,6 +41,23 @@ async def test_who_takes_from_an_empty_box_waits_for_the_next() -> None:
         box.put(frames(1))
 
     assert len(taking.result()) == 1
+
+
+async def test_the_reader_is_woken_at_once_by_what_is_urgent_and_else_in_a_moment() -> None:
+    box = inbox(gather=60, urgent=lambda frame: frame.payload.endswith(b"3"))
+    async with asyncio.TaskGroup() as group:
+        taking = group.create_task(box.take())
+        box.put(frames(1, 2))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not taking.done()
+        box.put(frames(3))
+
+    assert [frame.first("N") for frame in taking.result()] == ["1", "2", "3"]
+
+    box = inbox(gather=0.01, urgent=lambda _frame: False)
+    box.put(frames(1))
+    assert len(await box.take()) == 1
 
 
 async def test_a_big_heap_is_taken_in_parts() -> None:
