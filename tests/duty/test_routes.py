@@ -20,6 +20,8 @@ from tests.kit.web import Seat, Stage, stage
 OU = Person(id="p-ou", number="9002", name="Ou", role=Role.AUDITOR)
 TAM = Person(id="p-tam", number="9001", name="Tam", role=Role.TECHNICIAN)
 TUESDAY = MONDAY + timedelta(days=1)
+CODE = re.compile(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|javascript:")
+"""What the pages' rules for scripts and styles would not let run."""
 
 
 @dataclass
@@ -316,7 +318,9 @@ async def test_every_page_is_in_the_users_language_and_carries_no_code(
         assert f'<html lang="{locale}">' in text, path
         assert not re.search(r"\b(duty|done|fault|nav)[._][a-z_]+\.[a-z]", text), path
         assert "{" not in text.split("<main")[1], path
-        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script|javascript:", text), path
+        assert not re.search(
+            r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|javascript:", text
+        ), path
 
 
 async def test_a_name_is_text_whatever_is_in_it(front: Front) -> None:

@@ -412,7 +412,7 @@ def test_the_commands_give_away_and_erase(tmp_path: Path, capsys: Any) -> None:
     capsys.readouterr()
 
     assert 0 == run(["customers", "export", "W1", "--to", str(tmp_path / "out"), *config])
-    assert f"13 files are in {tmp_path}/out\n" == capsys.readouterr().out
+    assert f"14 files are in {tmp_path}/out\n" == capsys.readouterr().out
     assert 0 == run(["customers", "erase", "W1", "--reason", "he asked", *config])
     said = capsys.readouterr().out
     assert "erased: 1 recordings, the traces of 3 calls, the record" in said
