@@ -8,6 +8,7 @@ says "Ringing" to the card in the hands of the client.
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +47,7 @@ class Player(FakeAmi):
     def __init__(self) -> None:
         super().__init__(systemname=tape.SYSTEMNAME)
         self.sent: dict[str, float] = {}
-        """When a customer's phone was said to ring (loop time)."""
+        """When a customer's phone was said to ring (`time.perf_counter`)."""
         self._listener: Visit | None = None
         lists = ("CoreShowChannels", "BridgeList", "QueueStatus", "DeviceStateList")
         for name in lists:
@@ -70,7 +71,7 @@ class Player(FakeAmi):
             if (early := begin + one.at - loop.time()) > 0:
                 await asyncio.sleep(early)
             if one.rings_for:
-                self.sent[one.rings_for] = loop.time()
+                self.sent[one.rings_for] = time.perf_counter()
             self._listener.send(one.wire)
 
 
