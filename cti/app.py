@@ -16,7 +16,7 @@ from cti.bus import Bus
 from cti.calls.book import Book, trunk_matcher
 from cti.calls.desk import KEPT, Desk, Found, Owed, Recorded, Turn
 from cti.calls.store import Batch, CallStore, Told
-from cti.calls.switchboard import SETTLE, Item, Switchboard
+from cti.calls.switchboard import Item, Switchboard
 from cti.clock import Clock, SystemClock
 from cti.customers.rules import Number
 from cti.customers.store import CustomerStore
@@ -33,7 +33,7 @@ from cti.house_file import Source
 from cti.metrics import Collected, Plant
 from cti.office import Office
 from cti.pbx.aside import SetAside
-from cti.pbx.inbox import Inbox
+from cti.pbx.inbox import SETTLE, Inbox
 from cti.pbx.link import Link, LinkState
 from cti.pbx.translate import rings, wanted
 from cti.people.login import Login

@@ -547,8 +547,9 @@ def customers_events(file: Path, *, encoding: str = "", config: Config = None) -
     """Add, move and cancel what happened to customers, from a CSV file.
 
     The first line names the columns: external_id, customer or phone; kind, day, time, ref,
-    amount, department, staff, cancelled. The same file again changes nothing; a line with a known
-    reference and another day moves it. Broken lines are told, the others stored.
+    amount, department, staff, cancelled, merchant. The same file again changes nothing; a line
+    with a known reference and another day moves it, and what it does not tell stays. Broken lines
+    are told, the others stored.
 
     Parameters
     ----------

@@ -47,8 +47,6 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 2_000
 """So many frames become one batch at the most, or a read's worth more."""
-SETTLE: Final = 0.04
-"""Seconds in which frames gather in the inbox that no ringing phone waits for."""
 TICK: Final = 0.5
 """Time is told to the book once in so many seconds."""
 AGAIN: Final = timedelta(seconds=5)

@@ -155,7 +155,8 @@ class CustomerDesk:
         return known.customer
 
     async def _keep(self, customer: str, entry: EventEntry, person: Person, address: str) -> None:
-        now = self._clock.now()
+        now, told = self._clock.now(), asdict(entry)
+        del told["untold"]
         async with self._db.write() as conn:
             kept = await self.events.keep(
                 conn, [(customer, entry)], now=now, source="form", who=person.id
@@ -168,7 +169,7 @@ class CustomerDesk:
                 who=person.id,
                 what="event_told" if kept.added else "event_changed",
                 about=f"customer:{customer}",
-                after=_plain(asdict(entry)),
+                after=_plain(told),
                 policy=self._house().version,
                 address=address,
             )

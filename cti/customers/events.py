@@ -28,6 +28,8 @@ COLUMNS: Final = (
     "cancelled",
     "merchant",
 )
+DETAILS: Final = ("time", "staff", "amount", "department", "merchant")
+"""What stays as it is known when an event is told again without it."""
 REF_LIMIT: Final = 64
 DEPARTMENT_LIMIT: Final = 64
 STAFF_MOST: Final = 8
@@ -59,6 +61,8 @@ class EventEntry:
     cancelled: bool = False
     merchant: str = ""
     """The restaurant at which the table is: its id in the house's records, or its number."""
+    untold: frozenset[str] = frozenset()
+    """The `DETAILS` of which nothing is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,8 @@ def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]
 
     The staff is `stylist=Anna; photographer=Ben`: a role and a name each, parted by `;`.
 
-    Without a reference the day is it, so that the same file again adds nothing.
+    Without a reference the day is it, so that the same file again adds nothing. A detail that is
+    not there at all says nothing; an empty one says that there is none.
     """
     faults = list[Fault]()
     texts = {name: clean(said.get(name, "")) for name in COLUMNS}
@@ -129,6 +134,7 @@ def read_event(said: Mapping[str, str]) -> tuple[EventEntry | None, list[Fault]]
         department=texts["department"],
         cancelled=bool(cancelled),
         merchant=texts["merchant"],
+        untold=frozenset(name for name in DETAILS if name not in said),
     ), []
 
 

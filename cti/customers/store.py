@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import groupby
@@ -502,7 +502,7 @@ class EventStore:
         fresh = list[dict[str, Any]]()
         for key, one in last.items():
             before = known.get(key)
-            values = _event_values(one)
+            values = _event_values(one if before is None else _completed(one, before))
             if before is None:
                 stamp = {"source": source, "who": who, "created_at": now, "changed_at": now}
                 name = {"id": new_id(now), "customer": key[0], "kind": one.kind, "ref": one.ref}
@@ -693,6 +693,12 @@ def _event_values(one: EventEntry | Event) -> dict[str, Any]:
         "cancelled": one.cancelled,
         "merchant": one.merchant,
     }
+
+
+def _completed(told: EventEntry, before: Row[Any]) -> EventEntry:
+    """Fill in what is known of an event where nothing new is said."""
+    known = _event(before)
+    return replace(told, **{name: getattr(known, name) for name in told.untold})
 
 
 def _asked_again(before: Row[Any], values: Mapping[str, Any]) -> dict[str, str]:

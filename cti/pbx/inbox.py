@@ -18,6 +18,7 @@ the gap, which is better than a PBX that runs out of memory for us.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -26,6 +27,9 @@ from cti.pbx.frames import Frame
 from cti.pbx.reader import sound
 
 log = structlog.get_logger(__name__)
+
+SETTLE: Final = 0.04
+"""Seconds in which frames of a PBX gather that no ringing phone waits for."""
 
 
 class Inbox:

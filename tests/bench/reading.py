@@ -14,12 +14,11 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.manager import Manager
 
 from cti.calls.book import Book, trunk_matcher
-from cti.calls.switchboard import SETTLE
 from cti.clock import SystemClock
 from cti.house import House
 from cti.pbx.aside import SetAside
 from cti.pbx.frames import Gate
-from cti.pbx.inbox import Inbox
+from cti.pbx.inbox import SETTLE, Inbox
 from cti.pbx.reader import Reader
 from cti.pbx.session import Session
 from cti.pbx.translate import rings, translate, wanted

@@ -133,6 +133,28 @@ async def test_who_served_is_kept_in_whatever_order_and_changed(records: Records
     assert {"stylist": "Cui"} == found.staff
 
 
+async def test_a_detail_that_is_not_told_again_stays_and_an_empty_one_goes(
+    records: Records,
+) -> None:
+    customer = await records.customer()
+    await records.keep(
+        customer, staff={"stylist": "Anna"}, merchant="R-17", amount=Decimal("12.50"), time=time(9)
+    )
+    (one,) = await records.store.of_customer(customer)
+    heading = f"customer,kind,day,ref\n{customer},{one.kind},{one.day},{one.ref}\n"
+
+    same = await records.takes.take_file(heading, "e.csv", now=NOON, who="cti")
+
+    assert (1, 0) == (same.same, same.changed)
+    assert [one] == await records.store.of_customer(customer)
+
+    emptied = f"customer,kind,day,ref,merchant\n{customer},{one.kind},{one.day},{one.ref},\n"
+    await records.takes.take_file(emptied, "e.csv", now=NOON, who="cti")
+
+    (now,) = await records.store.of_customer(customer)
+    assert ("", {"stylist": "Anna"}) == (now.merchant, now.staff)
+
+
 async def test_another_day_moves_it_and_a_plan_must_look_again(records: Records) -> None:
     customer = await records.customer()
     await records.keep(customer)
