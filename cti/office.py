@@ -283,6 +283,7 @@ class Office:
                 duty=self.duty,
                 penalties=self.penalties,
                 remind=self._remind,
+                remind_no_more=self.results.remind_no_more,
                 effective=self.results.effective_ones,
                 shortfalls=self._shortfalls,
             ),

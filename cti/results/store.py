@@ -24,6 +24,7 @@ from sqlalchemy import (
     and_,
     delete,
     distinct,
+    false,
     func,
     insert,
     or_,
@@ -307,6 +308,17 @@ class ResultStore:
             if values:
                 await conn.execute(update(work).where(work.c.id == item).values(values))
         return len(fresh) + sum(map(bool, changes.values()))
+
+    async def remind_no_more(self, conn: Connection, stay: Collection[str], now: datetime) -> int:
+        """Cancel what is open of reminders that are none of these, by id; give how many."""
+        theirs = [work.c.origin.startswith(f"reminder:{one}:", autoescape=True) for one in stay]
+        done = await conn.execute(
+            update(work)
+            .where(work.c.kind == WorkKind.REMINDER.value, work.c.done_at.is_(None))
+            .where(~or_(false(), *theirs))
+            .values(done_by=PROGRAM, done_at=now)
+        )
+        return done.rowcount
 
     # -- reading
 

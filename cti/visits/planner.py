@@ -12,7 +12,7 @@ rules, after a crash or with a clock that was set, nothing is doubled.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -64,6 +64,8 @@ _AWAY: Final = (DutyState.EXCUSED, DutyState.ABSENT)
 
 Remind = Callable[[Connection, Sequence[Event], Sequence[Reminding], datetime], Awaitable[int]]
 """Lets the work for others that events bring be as it is now; gives how many are new or changed."""
+RemindNoMore = Callable[[Connection, Collection[str], datetime], Awaitable[int]]
+"""Cancels what is open of reminders that are none of these, by id; gives how many."""
 
 
 class Penalties(Protocol):
@@ -112,6 +114,7 @@ class Asked:
     duty: Roster
     penalties: Penalties | None = None
     remind: Remind | None = None
+    remind_no_more: RemindNoMore | None = None
     effective: Effective | None = None
     """Without it every visit that was made counts as effective."""
     shortfalls: Lines | None = None
@@ -228,6 +231,9 @@ class _Plan:
         rules, plans = self.house.visits, self._asked.plans
         async with self._asked.db.write() as conn:
             self.done.cancelled += await plans.cancel_others(conn, list(rules.rules), self.now)
+            if self._asked.remind_no_more is not None:
+                stay = {one.id for one in rules.reminders}
+                self.done.reminders += await self._asked.remind_no_more(conn, stay, self.now)
             await plans.forget_days(conn, self.today, date.max)
             for kind in KINDS:
                 since = self.today - timedelta(days=self._reach(kind))

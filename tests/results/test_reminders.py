@@ -98,6 +98,22 @@ async def test_what_somebody_ticked_off_stays(
     assert (0, ticked) == (await remind(store, *wanted), await kept(store))
 
 
+async def test_what_is_open_of_a_rule_that_is_no_more_is_cancelled(store: ResultStore) -> None:
+    await remind(store, gown())
+    await remind(store, gown("e2", origin="reminder:gown_b:e2"), event="e2")
+
+    async with store.db.write() as conn:
+        ended = [
+            await store.remind_no_more(conn, some, TEN) for some in (["gown", "gown_b"], ["gown"])
+        ]
+
+    assert [0, 1] == ended
+    assert gown() == await kept(store)
+    assert (await kept(store, "w-e2")).done_by == PROGRAM
+    async with store.db.write() as conn:
+        assert 1 == await store.remind_no_more(conn, [], TEN)
+
+
 async def test_one_whose_day_is_over_is_not_begun(store: ResultStore) -> None:
     assert 0 == await remind(store, gown(due_at=TEN))
     assert await store.item("w-e1") is None

@@ -1,6 +1,6 @@
 """The day's plan on each database: what is owed, moved, cancelled, shared, counted; never twice."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -88,6 +88,7 @@ class Plan:
         self.duty, self.fines = Roster(MAY.id, BO.id, LIN.id), Fines()
         self.reminded = list[Reminding]()
         self.looked = list[tuple[str, date]]()
+        self.stayed = list[set[str]]()
         self._made = 0
 
     def house(self) -> House:
@@ -103,6 +104,7 @@ class Plan:
             duty=self.duty,
             penalties=self.fines,
             remind=self._remind,
+            remind_no_more=self._remind_no_more,
         )
         people = Directory([MAY, BO, LIN])
         return Planner(asked, house=self.house, people=lambda: people, clock=self.clock)
@@ -113,6 +115,12 @@ class Plan:
         self.looked += [(one.kind, one.day) for one in events]
         self.reminded += some
         return len(some)
+
+    async def _remind_no_more(
+        self, _conn: Connection, stay: Collection[str], _now: datetime
+    ) -> int:
+        self.stayed.append(set(stay))
+        return 0
 
     async def customer(self, **said: Any) -> Customer:
         self._made += 1
@@ -482,11 +490,13 @@ async def test_other_rules_look_at_reminders_again(
     day = DAY + timedelta(days=9)
     await plan.tell(await plan.customer(), "session", day=day)
     await plan.planner().once()
-    plan.looked.clear()
-    plan.reminded.clear()
+    for told in (plan.looked, plan.reminded, plan.stayed):
+        told.clear()
 
     plan.rules, plan.version = VisitRules(reminders=reminders), "v2"
     await plan.planner().once()
+
+    assert [{one.id for one in reminders}] == plan.stayed
 
     wanted = [day + timedelta(days=one.offset) for one in reminders]
     assert ([("session", day)], wanted) == (plan.looked, [one.day for one in plan.reminded])
