@@ -225,6 +225,7 @@ def check(
     """
     from cti import log
     from cti.pbx.check import run_check
+    from recordings.setup import look_at_sources
 
     log.configure("console", "critical")  # the points say it
     settings = _settings(config)
@@ -238,6 +239,7 @@ def check(
             seconds=seconds,
             etc=asterisk_etc,
             devices=await _phones(settings),
+            look=look_at_sources,
             try_guard=try_guard,
             as_json=json,
         )

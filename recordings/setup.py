@@ -12,6 +12,8 @@ from cti.customers.store import CustomerStore
 from cti.db.engine import Database
 from cti.errors import ConfigError
 from cti.house import House
+from cti.log import clean
+from cti.pbx.check.point import Point, good, unseen
 from cti.penalties.store import PenaltyStore
 from cti.quality.store import QualityStore
 from cti.settings import PbxSettings, Settings
@@ -25,6 +27,11 @@ from recordings.storage import LocalFolder, Storage
 from recordings.store import RecordingStore
 
 _GB: Final = 1_000_000_000
+_LOST: Final = "no recording of this folder is collected"
+_TODO: Final = (
+    "see that the folder is there, and that the user cti runs as (or logs in with) may read it; "
+    "then the PBX's `recordings` and sftp_ or s3_ keys of the settings"
+)
 
 
 def storage_of(settings: Settings) -> Storage:
@@ -44,6 +51,34 @@ def _source(pbx: PbxSettings, path: str, where: str) -> Source:
     if kind == "s3":
         return _from_bucket(pbx, path, rest)
     return Spool(pbx.name, path, Path(where))
+
+
+async def look_at_sources(pbx: PbxSettings) -> list[Point]:
+    """Look whether the files of a PBX can be reached; nothing is taken."""
+    if not pbx.spools():
+        return [
+            unseen("files.source", "where they are", "none are collected: `recordings` is empty")
+        ]
+    return [await asyncio.to_thread(_look, pbx, path, where) for path, where in pbx.spools()]
+
+
+def _look(pbx: PbxSettings, path: str, where: str) -> Point:
+    key, what = f"files.{path}", path
+    try:
+        source = _source(pbx, path, where)
+    except ConfigError as fault:
+        return Point(
+            key=key, what=what, state="wrong", found=fault.what, why=_LOST, todo=fault.todo
+        )
+    try:
+        found = source.sweep().found
+    except OSError as fault:
+        why = (fault.strerror or str(fault)).removeprefix(f"{where}: ")
+        told = f"{clean(where, 100)}: {clean(why, 200)}"
+        return Point(key=key, what=what, state="wrong", found=told, why=_LOST, todo=_TODO)
+    finally:
+        source.close()
+    return good(key, what, f"{clean(where, 100)} can be read: {len(found)} files of sound")
 
 
 def _over_sftp(pbx: PbxSettings, path: str, where: str) -> Source:

@@ -18,6 +18,7 @@ from recordings.store import RecordingStore
 from tests.calls.test_store import answered, batch, keep
 from tests.kit.daemon import Daemon
 from tests.kit.disk import enlarge, small_disk
+from tests.kit.sftp import sftp_host
 from tests.kit.sound import tone, wav
 from tests.recordings.conftest import MONITOR, at
 
@@ -119,6 +120,41 @@ async def test_killed_again_and_again_it_keeps_a_thousand_files_once_each(plant:
     assert dict.fromkeys(wanted.values()).keys() == plant.stored().keys()
     assert all(name == content for name, content in plant.stored().items())
     assert plant.contents == {file.name: file.read_bytes() for file in plant.spool.iterdir()}
+
+
+async def test_files_on_another_machine_are_kept_also_after_it_was_away(tmp_path: Path) -> None:
+    async with sftp_host(tmp_path) as host:
+        server = host.server
+        pbx = {
+            "name": "main",
+            "port": 1,
+            "recordings": [f"{MONITOR} = sftp://{server.user}@{server.host}:{server.port}/monitor"],
+            "sftp_known_hosts": str(server.known_hosts),
+            "sftp_key_file": str(server.key_file),
+        }
+        daemon = Daemon(tmp_path / "data", pbx)
+        await daemon.prepare()
+        db = await Database.open(daemon.database)
+        far = Plant(daemon, db, host.root / "monitor", {})
+        try:
+            await far.has(range(20))
+            await daemon.start()
+            await far.has_kept(20)
+            await host.goes()
+            await daemon.says("recordings_trouble")
+            await far.has(range(20, 40))
+            await daemon.kill()
+            await daemon.start()
+            await host.comes()
+            await far.has_kept(40)
+
+            wanted = {hashlib.sha256(file).hexdigest() for file in far.contents.values()}
+            assert {State.LINKED: 40} == await far.counts()
+            assert wanted == far.stored().keys()
+            assert far.contents == {one.name: one.read_bytes() for one in far.spool.iterdir()}
+        finally:
+            await daemon.stop()
+            await db.close()
 
 
 async def test_a_storage_that_was_away_gets_everything_when_it_is_back(plant: Plant) -> None:

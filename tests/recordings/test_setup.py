@@ -14,7 +14,7 @@ from cti.house import House
 from cti.settings import Settings
 from recordings.bucket import S3Bucket
 from recordings.collector import Collector
-from recordings.setup import collector_of, storage_of
+from recordings.setup import collector_of, look_at_sources, storage_of
 from recordings.storage import LocalFolder
 from recordings.store import RecordingStore
 
@@ -53,6 +53,23 @@ def test_a_bucket_takes_the_place_of_the_folder(tmp_path: Path, bucket: str) -> 
     made = storage_of(load(tmp_path, s3_bucket=bucket, s3_secret_file=str(secret)))
 
     assert isinstance(made, S3Bucket)
+
+
+async def test_the_check_says_whether_each_folder_can_be_read(tmp_path: Path) -> None:
+    folder, none = tmp_path / "monitor", tmp_path / "none"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"x")
+    told = [f"/monitor = {folder}", f"/away = {none}", "/far = sftp://cti@127.0.0.1/monitor"]
+
+    near, away, far = await look_at_sources(load(tmp_path, told).pbx[0])
+    (nothing,) = await look_at_sources(load(tmp_path).pbx[0])
+
+    assert ("ok", f"{folder} can be read: 1 files of sound") == (near.state, near.found)
+    assert ("wrong", f"{none}: No such file or directory") == (away.state, away.found)
+    assert "may read it" in away.todo
+    assert ("wrong", "files./far") == (far.state, far.key)
+    assert "sftp_known_hosts" in far.found
+    assert "unseen" == nothing.state
 
 
 def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ AREAS: Final = {
     "read": "What the account hears (read)",
     "dial": "Dialplan, trunks, queues and phones",
     "conf": "Configuration files",
+    "files": "Recordings",
 }
 NOT_OVER_AMI: Final = "not visible over AMI"
 _VERDICTS: Final = (

@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,6 +50,7 @@ async def run_check(
     seconds: float = LISTEN_FOR.total_seconds(),
     etc: Path | None = None,
     devices: Mapping[str, Collection[str]] | None = None,
+    look: Callable[[PbxSettings], Awaitable[Sequence[Point]]] | None = None,
     try_guard: bool = False,
     as_json: bool = False,
     clock: Clock | None = None,
@@ -57,7 +58,8 @@ async def run_check(
     """Check the PBXs of the settings, or the one named; give the exit code.
 
     The result goes to `say`, progress to `tell`. `devices` are those of the house's people, by
-    PBX. 0: nothing is wrong; 1: something is wrong or missing; 2: no way in. Raises `ConfigError`.
+    PBX; `look` finds what no session tells: where its recordings are. 0: nothing is wrong; 1:
+    something is wrong or missing; 2: no way in. Raises `ConfigError`.
     """
     which = chosen(settings, pbx, one=etc is not None)
     found = dict[str, list[Point]]()
@@ -73,6 +75,8 @@ async def run_check(
                 try_guard=try_guard,
                 enough=stopped,
             )
+            if look is not None:
+                found[one.name] += await look(one)
     code = max(exit_code(points) for points in found.values())
     if as_json:
         told = {name: [point.as_dict() for point in points] for name, points in found.items()}
