@@ -255,6 +255,7 @@ class App:
             house=self.house,
             away=lambda *asked: self.office.duty.away(*asked),
             recordings=lambda: self.office.recordings_alarm(),
+            targets=lambda *day: self.office.targets(*day),
         )
         self.desk.wall = self.wall.now
         self.watch.resume(await self.presence.open(), {gap.pbx: gap.lost_at for gap in gaps if gap})

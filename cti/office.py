@@ -272,7 +272,7 @@ class Office:
             clock=clock,
             waiting=desk.waiting,
         )
-        self.results = ResultStore(db)
+        self.results, self.visit_lists = ResultStore(db), VisitLists(db)
         self.planner = Planner(
             PlanAsked(
                 db=db,
@@ -378,7 +378,7 @@ class Office:
         )
         self.visit_desk = VisitDesk(
             self.visits,
-            VisitLists(db),
+            self.visit_lists,
             self.results,
             Selections(db),
             calls=self.visit_calls,
@@ -588,6 +588,18 @@ class Office:
             Owed(visit=one.id, customer=one.customer, due_at=one.due_at, late=one.due_at < now)
             for one in await self.visits.due_with(customers, now)
         ]
+
+    async def targets(self, since: datetime, until: datetime) -> dict[str, int]:
+        """Count a day's promises and records of visits, as the wall shows them (QM-03)."""
+        due, kept = await self.visit_lists.promised(since, until, self._clock.now())
+        recorded = (await self.results.sum_of(since=since, until=until)).records
+        owed = await self.visit_lists.unrecorded()
+        return {
+            "promised": due,
+            "kept": kept,
+            "visited": recorded + owed,
+            "recorded": recorded,
+        }
 
     def recordings_alarm(self) -> float | None:
         """Say how bad it is with recordings: 0 well, 1 little room, 2 none, or no collecting."""

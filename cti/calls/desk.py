@@ -25,7 +25,7 @@ from cti.calls.store import Contact, Day, Told
 from cti.clock import Clock
 from cti.customers.rules import Customer, Number, normal
 from cti.errors import CtiError, Refused, StoreUnavailable
-from cti.house import House
+from cti.house import CallLimit, House
 from cti.log import clean
 from cti.people.rules import Directory, Person, Right
 from cti.presence.states import Interval, talk_of
@@ -37,6 +37,8 @@ LINGER: Final = timedelta(seconds=30)
 _SWEEP_EVERY: Final = timedelta(seconds=1)
 KEPT: Final = 20_000
 """So many hints are kept for screens that come back."""
+TALK_LIMIT: Final = "enquiry"
+"""By this limit of the house the calls of a day are shown: nobody says what each one is for."""
 LOOK_WITHIN: Final = 0.3
 """Seconds to wait for the customer's record before a card goes out without it."""
 
@@ -210,6 +212,7 @@ class Desk:
             "links": self.links(),
             "cycle_ms": ring.cycle // timedelta(milliseconds=1),
             "standard": ring.standard,
+            "talk_limit": _seconds(self.house.limits.get(TALK_LIMIT)),
             "apologise_from": ring.apologise_from,
             "pause_by": list(self.house.recordings.pause_by),
         }
@@ -224,6 +227,7 @@ class Desk:
             "within_standard": day.within_standard,
             "standard_rate": round(day.within_standard / day.counted, 4) if day.counted else None,
             "inbound": day.answered + day.missed,
+            "talk_ms": day.talk_ms,
         }
 
     def records(self) -> list[CallRecord]:
@@ -580,13 +584,27 @@ class Desk:
         }
 
 
+def _seconds(limit: CallLimit | None) -> dict[str, int] | None:
+    """Give how long a call should last, and must not exceed, in seconds."""
+    if limit is None:
+        return None
+    return {"target": int(limit.target.total_seconds()), "most": int(limit.ceiling.total_seconds())}
+
+
 def not_recorded(_record: CallRecord, _person: str | None) -> None:
     """Know nothing of recordings."""
 
 
 def empty_wall() -> dict[str, Any]:
     """Give a wallboard that knows of nobody."""
-    return {"waiting": 0, "longest": None, "states": {}, "agents": [], "alarms": []}
+    return {
+        "waiting": 0,
+        "longest": None,
+        "states": {},
+        "agents": [],
+        "alarms": [],
+        "targets": None,
+    }
 
 
 def may_see_board(who: Person) -> bool:

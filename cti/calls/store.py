@@ -305,6 +305,8 @@ _DAY: Final = (
         func.count().label("n"),
         func.sum(case((calls.c.rings <= bindparam("standard"), 1), else_=0)).label("kept"),
         func.sum(case((calls.c.rings.is_not(None), 1), else_=0)).label("known"),
+        func.sum(calls.c.talk_ms).label("talk_ms"),
+        func.count(calls.c.talk_ms).label("talked"),
     )
     .where(calls.c.seen_at >= bindparam("start"), calls.c.seen_at < bindparam("end"), *_OVER)
     .group_by(calls.c.outcome, calls.c.reason)
@@ -377,6 +379,8 @@ class Day:
     counted: int
     """Answered calls whose ring count is known."""
     by_reason: dict[str, int]
+    talk_ms: int | None = None
+    """How long they talked, in the mean; None as long as it is known of no call."""
 
 
 Told = list[tuple[int, str, str]]
@@ -487,12 +491,14 @@ class CallStore:
         rows = await self._db.ask(_DAY, {"start": start, "end": end, "standard": standard})
         answered = [row for row in rows if row.outcome == Outcome.ANSWERED]
         missed = [row for row in rows if row.outcome == Outcome.MISSED]
+        talked = sum(row.talked for row in answered)
         return Day(
             answered=sum(row.n for row in answered),
             missed=sum(row.n for row in missed),
             within_standard=sum(row.kept or 0 for row in answered),
             counted=sum(row.known or 0 for row in answered),
             by_reason={row.reason: row.n for row in missed if row.reason},
+            talk_ms=sum(int(row.talk_ms or 0) for row in answered) // talked if talked else None,
         )
 
     async def epoch(self, fresh: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, Protocol
 
 from cti.calls.record import CallRecord, Direction, State
@@ -18,10 +18,12 @@ from cti.presence.states import AgentState, Interval, Source, joined
 EVERY: Final = 1.0
 """Seconds after which the figures are judged again: a wait grows without an event."""
 AWAY_EVERY: Final = timedelta(seconds=10)
-"""Breaks and callings away are asked for again so often, while somebody looks."""
+"""Breaks, callings away and visits are asked for again so often, while somebody looks."""
 LOOKED: Final = timedelta(minutes=1)
 """Somebody who asked this long ago still looks."""
 
+Targets = Callable[[datetime, datetime], Awaitable[Mapping[str, int]]]
+"""Counts between two instants: `promised` and `kept`, `visited` and `recorded`."""
 Away = Callable[[str, datetime, datetime], Awaitable[Sequence[Interval]]]
 """Gives somebody's approved breaks and callings away between two instants."""
 
@@ -57,6 +59,11 @@ async def nobody_away(_person: str, _began: datetime, _ended: datetime) -> Seque
     return ()
 
 
+async def no_targets(_began: datetime, _ended: datetime) -> Mapping[str, int]:
+    """Know of no promise and no visit."""
+    return {"promised": 0, "kept": 0, "visited": 0, "recorded": 0}
+
+
 class Wall:
     """The figures of the wallboard."""
 
@@ -69,10 +76,12 @@ class Wall:
         house: House,
         away: Away = nobody_away,
         recordings: Callable[[], float | None] = lambda: None,
+        targets: Targets = no_targets,
     ) -> None:
         """`recordings`: 0 all is well, 1 little room, 2 none, or none can be collected."""
         self._calls, self._watch, self._clock, self._house = calls, watch, clock, house
-        self._ask_away, self._recordings = away, recordings
+        self._ask_away, self._recordings, self._ask_targets = away, recordings, targets
+        self._targets: Mapping[str, int] = {}
         self._alarms = Alarms(limits_of(house.ring))
         self._away: list[Interval] = []
         self._talked: dict[str, Interval] = {}
@@ -97,6 +106,7 @@ class Wall:
                 {"key": alarm.key, "level": alarm.level.name.lower(), "since": _iso(alarm.since)}
                 for alarm in self._alarms.now.values()
             ],
+            "targets": dict(self._targets) or None,
         }
 
     async def run(self) -> None:
@@ -106,13 +116,19 @@ class Wall:
             if now - self._looked < LOOKED and now - self._asked >= AWAY_EVERY:
                 self._asked = now
                 with suppress(CtiError):
-                    await self.ask_away(now)
+                    await self.ask(now)
             if self._judge(self._waits(), now):
                 self._calls.phones_changed()
             await asyncio.sleep(EVERY)
 
-    async def ask_away(self, now: datetime) -> None:
-        """Learn who is on a break or called away just now."""
+    async def ask(self, now: datetime) -> None:
+        """Learn who is on a break or called away just now, and what became of the day's visits."""
+        day = now.astimezone(self._house.zone).date()
+        began, ended = (
+            datetime.combine(one, time(), self._house.zone)
+            for one in (day, day + timedelta(days=1))
+        )
+        self._targets = await self._ask_targets(began, ended)
         self._away = [
             one
             for person in self._watch.now()

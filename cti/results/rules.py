@@ -17,15 +17,13 @@ from cti.results import forms
 from cti.results.forms import Answers, Form, Wrong
 from cti.results.record import OpinionKind, Promise, WorkKind
 from cti.value import value
-from cti.visits.record import Kind, Owed, Visit, Wishes
+from cti.visits.record import PROMISE_RULE, Kind, Owed, Visit, Wishes
 
 NOTE_LIMIT: Final = 500
 TEXT_LIMIT: Final = 1000
 PLACE_LIMIT: Final = 120
 OPINIONS: Final = 8
 """So many items are written down in one record."""
-FOLLOW_UP_RULE: Final = "promise"
-"""The rule of a visit that keeps a promise; it stands in no house file."""
 PROMISE_AHEAD: Final = timedelta(days=366)
 
 Said = Mapping[str, Sequence[str]]
@@ -188,7 +186,7 @@ def owed_by(promise: Promise, visit: Visit, house: House) -> Owed:
         kind=Kind.PROMISE,
         origin=promise.origin,
         customer=promise.customer,
-        rule=FOLLOW_UP_RULE,
+        rule=PROMISE_RULE,
         purpose="service",
         period=f"{local:%Y-%m}",
         from_at=promise.made_at,

@@ -32,7 +32,7 @@ from cti.visits.attempts import APPOINTMENT_AHEAD
 from cti.visits.criteria import Criteria, criteria_of, read_criteria
 from cti.visits.lists import By, Cover, Day, Deed, VisitLists, Wanted
 from cti.visits.reckoner import Reckoner
-from cti.visits.record import MERCHANT, OPEN, Kind, Owed, State, Try, Visit, Wishes
+from cti.visits.record import MERCHANT, OPEN, PROMISE_RULE, Kind, Owed, State, Try, Visit, Wishes
 from cti.visits.selections import Chosen, Selections
 from cti.visits.store import VisitStore
 
@@ -433,7 +433,9 @@ class VisitDesk:
 
     async def coverage(self, since: str) -> Sequence[Cover]:
         """Give how the visits of each rule stand, from a period on."""
-        return await self.lists.coverage((*self.house.visits.rules, "promise", "campaign"), since)
+        return await self.lists.coverage(
+            (*self.house.visits.rules, PROMISE_RULE, "campaign"), since
+        )
 
     async def first(self) -> First | None:
         """Tell how ringing customers first stands; None: the house does not want it."""

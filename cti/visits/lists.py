@@ -12,7 +12,7 @@ from cti.db.audit import record as audited
 from cti.db.engine import Database
 from cti.db.schema import Connection
 from cti.errors import Refused
-from cti.visits.record import COVERED, OPEN, State, Try, Visit
+from cti.visits.record import COVERED, OPEN, PROMISE_RULE, State, Try, Visit
 from cti.visits.store import tries, try_of, visit_of, visits
 
 RISK: Final = 80
@@ -20,6 +20,7 @@ RISK: Final = 80
 
 _OPEN: Final = text("visits.state = 'open'")
 _NOT_OVER: Final = text("visits.ended_at IS NULL")
+_WRAP_UP: Final = visits.c.state == State.WRAP_UP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,33 @@ class VisitLists:
             rows = (await conn.execute(_counted(visits.c.campaign == campaign))).all()
         covers = _covers(campaign, [_as_period(row, "") for row in rows])
         return covers[0] if covers else Cover(rule=campaign, period="")
+
+    async def promised(self, since: datetime, until: datetime, now: datetime) -> tuple[int, int]:
+        """Count what was promised to customers for a time and is due by now, and what was kept.
+
+        Kept is what was covered before its deadline; what was cancelled or merged counts nothing.
+        """
+        periods = {f"{at:%Y-%m}" for at in (since - timedelta(days=1), until + timedelta(days=1))}
+        over = visits.c.state.in_(COVERED)
+        wanted = select(
+            func.count().filter(or_(over, visits.c.due_at <= now)),
+            func.count().filter(over, visits.c.breached.is_(False)),
+        ).where(
+            visits.c.rule == PROMISE_RULE,
+            visits.c.period.in_(sorted(periods)),
+            visits.c.due_at >= since,
+            visits.c.due_at < until,
+            visits.c.state.not_in((State.CANCELLED, State.MERGED)),
+        )
+        async with self.db.read() as conn:
+            due, kept = (await conn.execute(wanted)).one()
+        return due, kept
+
+    async def unrecorded(self) -> int:
+        """Count the visits that were made and whose record is still owed."""
+        wanted = select(func.count()).where(text("held_by IS NOT NULL"), _WRAP_UP)
+        async with self.db.read() as conn:
+            return int(await conn.scalar(wanted) or 0)
 
     async def load(self, until: datetime) -> dict[str | None, tuple[int, int]]:
         """Count what each person has open, and what of that is due until an instant."""

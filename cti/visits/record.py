@@ -29,6 +29,10 @@ class Kind(StrEnum):
     """Promised to the customer, for a time that he knows (CB-05, CB-11)."""
 
 
+PROMISE_RULE: Final = "promise"
+"""The rule of a visit that keeps a promise; it stands in no house file."""
+
+
 class State(StrEnum):
     """Where a visit stands."""
 

@@ -29,7 +29,7 @@ from cti.visits.desk import NAME_LIMIT, Brief, Case, Order, VisitDesk
 from cti.visits.lists import RISK, Wanted
 from cti.visits.quota import month_after, month_before
 from cti.visits.reckoner import Month
-from cti.visits.record import BY_AGENT, OPEN, Outcome, State, Visit
+from cti.visits.record import BY_AGENT, OPEN, PROMISE_RULE, Outcome, State, Visit
 from cti.visits.selections import Chosen
 from cti.web.auth import Denied, Visitor
 from cti.web.downloads import wanted as wanted_form
@@ -354,7 +354,7 @@ class VisitPages:
             lines=lines,
             wanted=wanted,
             states=STATES,
-            rules=[*self.desk.house.visits.rules, "promise", "campaign"],
+            rules=[*self.desk.house.visits.rules, PROMISE_RULE, "campaign"],
             more=urlencode(following),
             **self._frame(_person(visitor)),
         )

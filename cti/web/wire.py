@@ -178,6 +178,7 @@ class Today(Shape):
     within_standard: Count
     standard_rate: Annotated[float, Field(ge=0, le=1)] | None
     inbound: Count
+    talk_ms: Count | None = Field(description="How long answered calls lasted, in the mean.")
 
 
 StateName = Literal[
@@ -213,6 +214,22 @@ class WallAlarm(Shape):
     since: Instant | None
 
 
+class Targets(Shape):
+    """The day's promises and visits: those due and those kept, those made and those recorded."""
+
+    promised: Count
+    kept: Count
+    visited: Count
+    recorded: Count
+
+
+class TalkLimit(Shape):
+    """How long a call should last, and must not exceed, in seconds."""
+
+    target: Count
+    most: Count
+
+
 class Wall(Shape):
     """What the wallboard shows besides the day: who waits, the longest since when, agents."""
 
@@ -221,6 +238,7 @@ class Wall(Shape):
     states: dict[StateName, Count]
     agents: list[WallAgent]
     alarms: list[WallAlarm]
+    targets: Targets | None = Field(description="None as long as nobody has counted.")
 
 
 class Board(Shape):
@@ -233,6 +251,7 @@ class Board(Shape):
     links: list[LinkLine]
     cycle_ms: Annotated[int, Field(gt=0)]
     standard: int
+    talk_limit: TalkLimit | None
     apologise_from: int
     pause_by: list[str] = Field(description="The roles that may pause a recording.")
 

@@ -95,14 +95,19 @@ class TestBoard:
 
     async def test_the_day_so_far(self, room: Room) -> None:
         room.stores.today = Day(
-            answered=8, missed=2, within_standard=5, counted=7, by_reason={"rang_out": 2}
+            answered=8,
+            missed=2,
+            within_standard=5,
+            counted=7,
+            by_reason={"rang_out": 2},
+            talk_ms=83_000,
         )
 
         await room.desk.count_day()
 
         assert room.desk.board()["today"] == {
             "answered": 8, "missed": 2, "missed_by_reason": {"rang_out": 2}, "within_standard": 5,
-            "standard_rate": 0.7143, "inbound": 10,
+            "standard_rate": 0.7143, "inbound": 10, "talk_ms": 83_000,
         }  # fmt: skip
 
     def test_a_day_without_a_counted_call_has_no_rate(self, room: Room) -> None:

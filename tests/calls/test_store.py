@@ -310,9 +310,9 @@ class TestDay:
     async def test_inbound_calls_that_are_over_are_counted(self, db: Database) -> None:
         day = await self.count(
             db,
-            answered("a", rings=3),
-            answered("b", rings=4),
-            answered("c", rings=None),
+            answered("a", rings=3, talk_ms=4_000),
+            answered("b", rings=4, talk_ms=9_001),
+            answered("c", rings=None, talk_ms=None),
             missed("d"),
             missed("e"),
             replace(missed("f"), reason=None, outcome=None),
@@ -321,6 +321,7 @@ class TestDay:
         )
 
         assert (day.answered, day.within_standard, day.counted) == (3, 1, 2)
+        assert day.talk_ms == 6_500
         assert (day.missed, day.by_reason) == (2, {"abandoned_ringing": 2})
 
     async def test_a_day_begins_with_its_first_instant_and_ends_before_its_last(
@@ -348,6 +349,7 @@ class TestDay:
         day = await CallStore(db).day(at(0), at(1), 3)
 
         assert (day.answered, day.missed, day.within_standard, day.by_reason) == (0, 0, 0, {})
+        assert day.talk_ms is None
 
 
 HOSTILE = [

@@ -182,7 +182,7 @@ def busy_board(it: Stage) -> None:
         ],
         today={
             "inbound": 137, "answered": 128, "missed": 9,
-            "within_standard": 119, "standard_rate": 0.93,
+            "within_standard": 119, "standard_rate": 0.93, "talk_ms": 164_000,
             "missed_by_reason": {"abandoned_ringing": 5, "rang_out": 2, "out_of_hours": 2},
         },
     )  # fmt: skip

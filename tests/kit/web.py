@@ -247,9 +247,11 @@ class FakeDesk:
 def empty_board(links: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A board on which nothing has happened yet."""
     today = {"answered": 0, "missed": 0, "missed_by_reason": {}, "within_standard": 0}
-    today |= {"standard_rate": None, "inbound": 0}
+    today |= {"standard_rate": None, "inbound": 0, "talk_ms": None}
     rules = {"cycle_ms": 3000, "standard": 3, "apologise_from": 5, "pause_by": []}
+    rules |= {"talk_limit": {"target": 180, "most": 300}}
     wall = {"waiting": 0, "longest": None, "states": {}, "agents": [], "alarms": []}
+    wall |= {"targets": None}
     parts = {"calls": [], "agents": [], "today": today, "wall": wall}
     return parts | {"links": list(links), **rules}
 

@@ -10,7 +10,7 @@ import pytest
 from cti.calls.desk import empty_wall
 from cti.calls.record import CallId, CallRecord
 from cti.clock import SetClock
-from cti.house import House
+from cti.house import House, HouseCard
 from cti.people.rules import Device, Directory, Person
 from cti.presence.desk import Wall
 from cti.presence.routes import WallboardRoom
@@ -165,9 +165,32 @@ async def test_a_break_is_shown_as_one() -> None:
     told.away = [state("6001", AgentState.BREAK_APPROVED, 1, Source.PERSON)]
     wall, clock = wall_of(told, 5)
 
-    await wall.ask_away(clock.now())
+    await wall.ask(clock.now())
 
     assert [("May", "break_approved")] == states_of(wall)
+
+
+async def test_what_was_promised_and_recorded_is_counted_for_the_day_of_the_house() -> None:
+    told, asked = Told(), list[datetime]()
+
+    async def targets(began: datetime, ended: datetime) -> dict[str, int]:
+        asked.extend((began, ended))
+        return {"promised": 4, "kept": 3, "visited": 2, "recorded": 2}
+
+    house, clock = House(card=HouseCard(timezone="Asia/Shanghai")), SetClock(NINE)
+    wall = Wall(calls=told, watch=told, clock=clock, house=house, targets=targets)
+    before = wall.now()["targets"]
+
+    await wall.ask(clock.now())
+
+    assert None is before
+    assert {"promised": 4, "kept": 3, "visited": 2, "recorded": 2} == wall.now()["targets"]
+    assert WallShape.model_validate(wall.now()).targets
+    assert [NINE.astimezone(house.zone).date()] == [asked[0].date()]
+    assert (timedelta(), timedelta(days=1)) == (
+        asked[0] - asked[0].replace(hour=0, minute=0, second=0, microsecond=0),
+        asked[1] - asked[0],
+    )
 
 
 def test_a_pbx_that_is_ahead_of_us_hides_nobody() -> None:

@@ -110,12 +110,19 @@ export class CtiBoard extends LiveElement {
       </div>`;
   }
 
-  #today({ today, standard }) {
+  #today({ today, standard, talk_limit: limit, wall }) {
     const { words } = this;
     const rate = today.standard_rate === null
       ? html`<small>${words.say('board.none_yet')}</small>`
       : html`${Math.round(today.standard_rate * 100)} % <small>${words.say('board.standard_of', { within: today.within_standard, answered: today.answered })}</small>`;
     const figure = (label, value) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`;
+    const none = html`<small>${words.say('board.none_yet')}</small>`;
+    const share = (key, n, all) => figure(words.say(key), all
+      ? html`<span class=${n < all ? 'amber' : nothing}>${Math.floor(n * 100 / all)} %</span> <small>${words.say('board.of', { n, all })}</small>`
+      : none);
+    const long = limit !== null && today.talk_ms > limit.target * 1000;
+    const talk = today.talk_ms === null ? none : html`<span class=${long ? 'amber' : nothing}>${duration(today.talk_ms)}</span>
+      ${limit === null ? nothing : html`<small>${words.say('board.talk_limit', { target: duration(limit.target * 1000), most: duration(limit.most * 1000) })}</small>`}`;
     const reasons = Object.entries(today.missed_by_reason).filter(([, n]) => n);
     return html`<section aria-label=${words.say('board.today')}>
       <dl class="figures">
@@ -123,6 +130,9 @@ export class CtiBoard extends LiveElement {
         ${figure(words.say('board.inbound'), today.inbound)}
         ${figure(words.say('board.answered'), today.answered)}
         ${figure(words.say('board.missed'), today.missed)}
+        ${figure(words.say('board.talk'), talk)}
+        ${wall.targets ? html`${share('board.promises', wall.targets.kept, wall.targets.promised)}
+        ${share('board.records', wall.targets.recorded, wall.targets.visited)}` : nothing}
       </dl>
       <p class="reasons">${reasons.length
         ? html`<span>${words.say('board.reasons')}</span>${reasons.map(([reason, n]) => html`<span>${words.name('reason', reason)} ${n}</span>`)}`
