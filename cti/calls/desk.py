@@ -205,7 +205,7 @@ class Desk:
         """Give the whole board: calls now, agents now, the day so far."""
         ring = self.house.ring
         return {
-            "calls": [self._board_call(live) for live in self._live.values() if not live.over_at],
+            "calls": [self._board_call(live) for live in self._live.values() if _lives(live)],
             "agents": [self._board_agent(p) for p in self._agents()],
             "today": self.today(),
             "wall": self.wall(),
@@ -605,6 +605,11 @@ def empty_wall() -> dict[str, Any]:
         "alarms": [],
         "targets": None,
     }
+
+
+def _lives(live: _Live) -> bool:
+    """Tell whether a call goes on: its end is seen before the book is sure of it."""
+    return live.over_at is None and live.update.record.state is not State.ENDED
 
 
 def may_see_board(who: Person) -> bool:

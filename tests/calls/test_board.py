@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from cti.bus import ALL, BOARD
-from cti.calls.desk import Found, may_see_board
+from cti.calls.desk import Found, Turn, may_see_board
+from cti.calls.record import State
 from cti.calls.store import Day
 from cti.errors import StoreUnavailable
 from cti.house import House, HouseCard
@@ -92,6 +93,12 @@ class TestBoard:
         room.desk.people(Directory([MAY, replace(BO, active=False), CHEN]))
 
         assert [agent["name"] for agent in room.desk.board()["agents"]] == ["May"]
+
+    async def test_a_call_whose_end_was_seen_is_not_on_it(self, room: Room) -> None:
+        record = replace(ringing(), state=State.ENDED)
+        room.desk.show_unstored(Turn(updates=[update(record)]))
+
+        assert [] == room.desk.board()["calls"]
 
     async def test_the_day_so_far(self, room: Room) -> None:
         room.stores.today = Day(

@@ -16,8 +16,8 @@ const look = css`
   .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 16px; margin: 12px 0 8px; }
   .figures div { display: flex; flex-direction: column-reverse; justify-content: flex-end; border-top: 2px solid var(--hair); padding-top: 8px; }
   .figures dt { color: var(--soft); font-size: 13px; }
-  .figures dd { min-height: 34px; font-size: 28px; line-height: 1.2; font-weight: 600; }
-  .figures dd small { font-size: 13px; font-weight: 400; color: var(--soft); white-space: nowrap; }
+  .figures dd { min-height: 54px; font-size: 28px; line-height: 1.2; font-weight: 600; }
+  .figures dd small { display: block; font-size: 13px; font-weight: 400; color: var(--soft); white-space: nowrap; }
   .reasons { display: flex; flex-wrap: wrap; gap: 0 16px; font-size: 13px; color: var(--soft); min-height: 20px; }
   .halves { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 4fr); gap: 0 40px; }
   h2 { font-size: 15px; font-weight: 600; margin-top: 20px; }
@@ -41,7 +41,6 @@ const look = css`
   @container (max-width: 900px) { .halves { grid-template-columns: minmax(0, 1fr); } }
   @container (max-width: 600px) {
     .figures { grid-template-columns: 1fr 1fr; }
-    .figures dd small { display: block; }
     .listed thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     .listed, .listed tbody, .listed tr, .listed td { display: block; }
     .listed tr { border-top: 1px solid var(--hair); padding: 6px 0; }
