@@ -18,12 +18,13 @@ from cti.db.engine import Database
 from cti.errors import Refused
 from cti.house import CustomerRules, House
 from cti.machines.store import MachineStore
-from cti.people.rules import Directory
+from cti.people.rules import Directory, Person, Role
 from cti.results.forms import CONTENT, Field, Form
 from cti.web.auth import LOCALE_COOKIE
 from tests.kit.web import BO, CAST, LIN, MAY, OU, TAM, Seat, Stage, stage
 
 NOON = datetime(2025, 3, 7, 4, tzinfo=UTC)
+FANG = Person(id="p-fang", number="1000", name="Fang", role=Role.MANAGER)
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -70,7 +71,7 @@ def counter(sqlite_db: Database) -> Counter:
 @pytest.fixture
 async def on(counter: Counter) -> AsyncIterator[Stage]:
     """The pages of the desk."""
-    async with stage(rooms=[counter.room], clock=counter.clock) as it:
+    async with stage(rooms=[counter.room], clock=counter.clock, people=(*CAST, FANG)) as it:
         yield it
 
 
@@ -184,6 +185,17 @@ async def test_an_event_that_cannot_be_read_marks_its_fields(counter: Counter, o
 
     assert status == 409
     assert page.count('aria-invalid="true"') == 1
+
+
+async def test_from_a_customer_one_comes_to_his_recordings_and_who_may_to_all_of_him(
+    counter: Counter, on: Stage
+) -> None:
+    customer = await counter.customer()
+
+    for who, may in ((MAY, False), (LIN, False), (FANG, True)):
+        page = await text(await on.enters(who), f"/customers/{customer}")
+        assert f'href="/recordings?customer={customer}"' in page
+        assert may == (f'href="/customers/{customer}/data"' in page)
 
 
 async def test_pages_are_for_those_who_may(counter: Counter, on: Stage) -> None:
