@@ -180,7 +180,6 @@ class Call:
     number: int
     show: Show
     """The effect that says: this call has changed. Made once."""
-    """The same when a phone began to ring."""
     legs: dict[str, Leg] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     """Every Uniqueid and Linkedid by which the call is known."""
