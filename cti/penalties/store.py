@@ -9,28 +9,16 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
     BindParameter,
-    Boolean,
-    Column,
     ColumnElement,
-    Date,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
     Row,
     Select,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
     and_,
     bindparam,
     func,
@@ -41,27 +29,23 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from typing_extensions import override
 
 from cti.clock import Clock
 from cti.db.audit import audit, record
 from cti.db.engine import Database
-from cti.db.schema import Connection, Instant, metadata, new_id
+from cti.db.schema import Connection, Instant, new_id
 from cti.duty.rules import DutySet
 from cti.errors import Refused
 from cti.house import House
 from cti.penalties import incidents as merging
-from cti.penalties import review, rules
+from cti.penalties import review, rows, rules
 from cti.penalties import statement as months
 from cti.penalties.record import (
-    Appeal,
     AppealVerdict,
     AuditRow,
-    BonusLine,
     Bundle,
     BundleChoice,
     CallFacts,
-    Decision,
     Done,
     Draft,
     Evidence,
@@ -71,7 +55,6 @@ from cti.penalties.record import (
     LineState,
     MissedCall,
     MissedFilter,
-    MissReason,
     Page,
     PenaltyLine,
     Pick,
@@ -82,215 +65,23 @@ from cti.penalties.record import (
     Verdict,
     WaitingBundle,
 )
-from cti.people.rules import Directory, Person, Right, Role, checked_text
+from cti.penalties.tables import (
+    CTI,
+    appeals,
+    began,
+    bonus,
+    bundles,
+    decisions,
+    incidents,
+    lines,
+    missed_calls,
+    statements,
+)
+from cti.people.rules import Directory, Person, Right, checked_text
 
-CTI: Final = "cti"
-"""Who did it, where no person did."""
 AT_ONCE: Final = 200
 TIMES_MOST: Final = 1000
-_ID = String(32)
-_NAME = String(200)
-_CODE = String(32)
-
-
-class Money(TypeDecorator[Decimal]):
-    """An exact amount, kept as text: SQLite has no decimals."""
-
-    impl = String(24)
-    cache_ok = True
-
-    @override
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
-
-    @override
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value)
-
-
-incidents: Final = Table(
-    "incidents",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("source", String(128), nullable=False, unique=True),
-    Column("kind", _CODE, nullable=False),
-    Column("state", _CODE, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("number", String(64)),
-    Column("department", String(64), nullable=False),
-    Column("entry", _NAME, nullable=False),
-    Column("reason", _CODE, nullable=False),
-    Column("call", _ID),
-    Column("fault", String(64), nullable=False),
-    Column("bundle", _ID, nullable=False, index=True),
-    Column("recovered", Boolean, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("ref", _ID, nullable=False),
-    Column("entered_by", _ID, nullable=False),
-    Column("policy", String(64), nullable=False),
-    Column("roster", String(128), nullable=False),
-    Column("due_at", Instant, nullable=False),
-    Column("proposed_at", Instant),
-    Column("escalate_at", Instant),
-    Column("escalated_at", Instant),
-    Column("lapse_at", Instant),
-    Index("ix_incidents_state_due_at", "state", "due_at"),
-)
-"""`source` names what an incident is about, once for ever: its first call, a fault, a click.
-`call` is the missed call from which its lines come."""
-
-missed_calls: Final = Table(
-    "missed_calls",
-    metadata,
-    Column("call", _ID, primary_key=True),
-    Column("incident", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
-    Column("joined", Integer, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("ended_at", Instant, nullable=False),
-    Column("number", String(64)),
-    Column("department", String(64), nullable=False),
-    Column("entry", _NAME, nullable=False),
-    Column("reason", _CODE, nullable=False),
-    Column("recovered_by", _ID),
-    Column("evidence", Text, nullable=False),
-    Index("ix_missed_calls_at", "at", "call"),
-    Index("ix_missed_calls_number", "number", "ended_at"),
-)
-missed_rang: Final = Table(
-    "missed_rang",
-    metadata,
-    Column("person", _ID, primary_key=True),
-    Column("call", _ID, ForeignKey("missed_calls.call"), primary_key=True),
-)
-"""Whose phones rang."""
-
-bundles: Final = Table(
-    "incident_bundles",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("source", String(128), nullable=False, unique=True),
-    Column("fault", String(64), nullable=False),
-    Column("began", Instant, nullable=False, index=True),
-    Column("decided", _CODE),
-    Column("decided_by", _ID),
-    Column("decided_at", Instant),
-)
-
-lines: Final = Table(
-    "penalty_lines",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("incident", _ID, ForeignKey("incidents.id"), nullable=False),
-    Column("kind", _CODE, nullable=False),
-    Column("rule", String(64), nullable=False),
-    Column("person", _ID, nullable=False),
-    Column("role", _CODE, nullable=False),
-    Column("amount", Money),
-    Column("proposed", Money),
-    Column("unit", String(16), nullable=False),
-    Column("state", _CODE, nullable=False),
-    Column("exemption", _CODE, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("department", String(64), nullable=False),
-    Column("shift", String(64), nullable=False),
-    Column("entry", _NAME, nullable=False),
-    Column("reason", _CODE, nullable=False),
-    Column("policy", String(64), nullable=False),
-    Column("proposed_at", Instant, nullable=False),
-    Column("lapse_at", Instant),
-    Column("decided_at", Instant),
-    Column("decided_by", _ID),
-    Column("notice_at", Instant, index=True),
-    Column("notified_at", Instant),
-    Column("appeal_until", Instant),
-    Column("final_at", Instant, index=True),
-    Column("seen_at", Instant),
-    Column("appealed", Boolean, nullable=False),
-    Column("escalated", Boolean, nullable=False),
-    Column("bundle", _ID, nullable=False),
-    Column("month", Date, index=True),
-    Column("version", Integer, nullable=False),
-    UniqueConstraint("incident", "person", "rule"),
-    Index("ix_penalty_lines_at", "at", "id"),
-    Index("ix_penalty_lines_state_at", "state", "at", "id"),
-    Index("ix_penalty_lines_person_at", "person", "at", "id"),
-)
-"""`notice_at` is when the notice of a decision is due, and empty once it went out."""
-
-decisions: Final = Table(
-    "penalty_decisions",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("incident", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
-    Column("line", _ID, nullable=False),
-    Column("what", _CODE, nullable=False),
-    Column("by", _ID, nullable=False),
-    Column("at", Instant, nullable=False, index=True),
-    Column("reason", Text, nullable=False),
-    Column("before", _CODE, nullable=False),
-    Column("after", _CODE, nullable=False),
-    Column("amount_before", Money),
-    Column("amount_after", Money),
-)
-appeals: Final = Table(
-    "penalty_appeals",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("line", _ID, ForeignKey("penalty_lines.id"), nullable=False, unique=True),
-    Column("incident", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
-    Column("person", _ID, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("verdict", _CODE),
-    Column("decided_by", _ID),
-    Column("decided_at", Instant),
-    Column("reason", Text, nullable=False),
-)
-bonus: Final = Table(
-    "bonus_lines",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("person", _ID, nullable=False),
-    Column("month", Date, nullable=False),
-    Column("what", String(80), nullable=False),
-    Column("amount", Money, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("source", _CODE, nullable=False),
-    Column("reverses", _ID, unique=True),
-    Column("entered_by", _ID, nullable=False),
-    Column("entered_at", Instant, nullable=False),
-    Index("ix_bonus_lines_month", "month", "person"),
-)
-statements: Final = Table(
-    "statements",
-    metadata,
-    Column("person", _ID, primary_key=True),
-    Column("month", Date, primary_key=True),
-    Column("state", _CODE, nullable=False),
-    Column("published_at", Instant, nullable=False),
-    Column("final_at", Instant),
-    Column("exported_at", Instant),
-    Column("content", Text),
-    Index("ix_statements_month", "month"),
-)
-"""`content` is the statement as it became final: later changes do not touch it (V18)."""
-
-began: Final = Table(
-    "penalties_began",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at", Instant, nullable=False),
-)
-"""One row: calls that were missed before the desk first ran are not judged."""
-
-_EVIDENCE: Final = TypeAdapter(Evidence)
 _STATEMENT: Final = TypeAdapter(Statement)
-_LINE = tuple(one.name for one in fields(PenaltyLine))
-_ENUMS: Final[Mapping[str, Callable[[str], Any]]] = {
-    "kind": IncidentKind,
-    "role": Role,
-    "state": LineState,
-}
 _UNDECIDED: Final = (LineState.PROPOSED, LineState.APPEALED)
 _WAITING: Final = (IncidentState.PROPOSED, IncidentState.BUNDLED, IncidentState.REOPENED)
 
@@ -317,30 +108,30 @@ class PenaltyStore:
         self, wanted: ReviewFilter, *, after: str = "", limit: int = 50
     ) -> Page[PenaltyLine]:
         """Give lines, newest first. Raises `Refused` (bad_cursor)."""
-        conditions = list(_wanted_lines(wanted))
+        conditions = list(rows.lines_wanted(wanted))
         async with self._db.read() as conn:
-            return await _page(conn, lines, lines.c.id, conditions, after, limit, _line)
+            return await rows.page(conn, lines, lines.c.id, conditions, after, limit, rows.line_of)
 
     async def missed_calls(
         self, wanted: MissedFilter, *, after: str = "", limit: int = 50
     ) -> Page[MissedCall]:
         """Give missed calls with their evidence, newest first. Raises `Refused` (bad_cursor)."""
-        conditions = list(_wanted_calls(wanted))
+        conditions = list(rows.calls_wanted(wanted))
         key = missed_calls.c.call
         async with self._db.read() as conn:
-            return await _page(conn, missed_calls, key, conditions, after, limit, _missed)
+            return await rows.page(conn, missed_calls, key, conditions, after, limit, rows.missed)
 
     async def line(self, line: str) -> PenaltyLine:
         """Find a line. Raises `Refused` (no_line)."""
         async with self._db.read() as conn:
-            return await _find_line(conn, line)
+            return await rows.find_line(conn, line)
 
     async def incident(self, incident: str) -> Incident:
         """Find an incident, with all that is shown of it. Raises `Refused` (no_incident)."""
         async with self._db.read() as conn:
             found = await self._incidents(conn, incidents.c.id == incident)
         if not found:
-            raise _no_incident()
+            raise rows.no_incident()
         return found[0]
 
     async def concerned(self, calls: Collection[str]) -> dict[str, set[str]]:
@@ -384,11 +175,11 @@ class PenaltyStore:
         for start in range(0, len(asked), AT_ONCE):
             his = missed_calls.c.call.in_(asked[start : start + AT_ONCE])
             for row in (await conn.execute(select(missed_calls).where(his))).all():
-                found = _EVIDENCE.validate_json(row.evidence)
+                found = rows.EVIDENCE.validate_json(row.evidence)
                 nobodys = replace(
                     found.facts, number=None, caller=None, customer=None, recordings=()
                 )
-                evidence = _EVIDENCE.dump_json(replace(found, facts=nobodys)).decode()
+                evidence = rows.EVIDENCE.dump_json(replace(found, facts=nobodys)).decode()
                 await conn.execute(
                     update(missed_calls)
                     .where(missed_calls.c.call == row.call)
@@ -462,7 +253,11 @@ class PenaltyStore:
         Of several, those that can be decided are. Raises `Refused` when none can be: no_line,
         own_case, already_decided, line_changed, reason_missing, bad_amount, no_right.
         """
-        why = _optional(reason) if verdict is Verdict.APPROVE else review.checked_reason(reason)
+        why = (
+            rows.optional_reason(reason)
+            if verdict is Verdict.APPROVE
+            else review.checked_reason(reason)
+        )
         now, house = self._clock.now(), self._house()
 
         async def one(conn: Connection, line: PenaltyLine) -> None:
@@ -497,15 +292,15 @@ class PenaltyStore:
         why, now, house = review.checked_reason(reason), self._clock.now(), self._house()
         async with self._alone() as conn:
             found = await self._bundle(conn, bundle)
-            parties = frozenset[str]().union(*map(_parties, found.incidents))
+            parties = frozenset[str]().union(*map(rows.parties, found.incidents))
             review.check_decider(by, self._directory(), house, parties)
             late = any(one.escalated_at for one in found.incidents)
             review.check_turn(by, self._directory(), house, parties, escalated=late)
-            waiting = _waiting(found)
-            chosen = _chosen(waiting, choice, incident)
+            waiting = rows.waiting(found)
+            chosen = rows.chosen(waiting, choice, incident)
             made = list[str]()
             for one in waiting:
-                drafts = _drafts(one) if one in chosen else ()
+                drafts = rows.drafts(one) if one in chosen else ()
                 made += await self._approve_drafts(conn, one, drafts, by, why)
                 await self._decision(conn, one.id, "", "bundle", by.id, why, one.state, choice)
                 await self._settle_state(conn, one.id, IncidentState.PROPOSED)
@@ -531,7 +326,7 @@ class PenaltyStore:
 
         Raises `Refused` when none can be: no_line, own_case, undo_over, line_changed, no_right.
         """
-        why, now, house = _optional(reason), self._clock.now(), self._house()
+        why, now, house = rows.optional_reason(reason), self._clock.now(), self._house()
 
         async def one(conn: Connection, line: PenaltyLine) -> None:
             review.check_undo(line, now, house)
@@ -598,9 +393,9 @@ class PenaltyStore:
         said = (by.id, once, rule, person, at.isoformat(), note, times)
         named = f"manual:{hashlib.sha256(repr(said).encode()).hexdigest() if once else key}"
         async with self._alone() as conn:
-            if (there := await _of_source(conn, named)) is not None:
+            if (there := await rows.incident_of_source(conn, named)) is not None:
                 return there
-            row = _incident_row(
+            row = rows.incident_row(
                 key,
                 source=named,
                 kind=IncidentKind.MANUAL,
@@ -628,9 +423,9 @@ class PenaltyStore:
         key = new_id(now)
         async with self._alone() as conn:
             named = f"fault:{source}"
-            if (there := await _of_source(conn, named)) is not None:
+            if (there := await rows.incident_of_source(conn, named)) is not None:
                 return there
-            row = _incident_row(
+            row = rows.incident_row(
                 key,
                 source=named,
                 kind=IncidentKind.LINE_FAULT,
@@ -665,9 +460,9 @@ class PenaltyStore:
         concerned = self._person(person)
         key, named = new_id(now), _of_month(month, person)
         async with self._alone() as conn:
-            if (there := await _of_source(conn, named)) is not None:
+            if (there := await rows.incident_of_source(conn, named)) is not None:
                 return there
-            row = _incident_row(
+            row = rows.incident_row(
                 key,
                 source=named,
                 kind=IncidentKind.VISITS,
@@ -687,7 +482,7 @@ class PenaltyStore:
         sources = [_of_month(month, person) for person in self._directory().people]
         theirs = select(incidents.c.id).where(incidents.c.source.in_(sources))
         async with self._db.read() as conn:
-            return await _lines_of(conn, lines.c.incident.in_(theirs))
+            return await rows.lines_of(conn, lines.c.incident.in_(theirs))
 
     # What the person concerned does, and what becomes of it
 
@@ -700,9 +495,9 @@ class PenaltyStore:
         why, now, house = review.checked_reason(text), self._clock.now(), self._house()
         key = new_id(now)
         async with self._alone() as conn:
-            line = await _find_line(conn, pick.line)
+            line = await rows.find_line(conn, pick.line)
             review.check_appeal(line, by, now)
-            _check_version(line, pick)
+            rows.check_version(line, pick)
             values = {
                 "state": LineState.APPEALED,
                 "appealed": True,
@@ -764,7 +559,7 @@ class PenaltyStore:
         async def one(conn: Connection, line: PenaltyLine) -> None:
             if line.state is not LineState.SETTLED or line.month is None:
                 raise Refused("not_settled", "this line was not settled", state=line.state)
-            fixed = await _months_fixed(conn, line.person)
+            fixed = await rows.months_fixed(conn, line.person)
             row = {
                 "id": key,
                 "person": line.person,
@@ -830,8 +625,8 @@ class PenaltyStore:
         statement_fixed, own_case, no_right.
         """
         people = self._directory().people.values()
-        rows = months.read_bonus(content, {person.number: person.id for person in people})
-        return len(await self._enter(rows, "csv", by, address))
+        told = months.read_bonus(content, {person.number: person.id for person in people})
+        return len(await self._enter(told, "csv", by, address))
 
     async def statement(self, person: str, month: date) -> Statement:
         """Give the statement of a person and month as it stands. Raises `Refused` (no_person)."""
@@ -856,7 +651,7 @@ class PenaltyStore:
         if now < months.begins(months.following(month), house.zone):
             raise Refused("month_open", "a month is published when it is over", month=month)
         async with self._alone() as conn:
-            there = await _states(conn, month)
+            there = await rows.states_of(conn, month)
             new = [p for p in await self._with_entries(conn, month) if p not in there]
             for person in new:
                 row = {"person": person, "month": month, "state": StatementState.PUBLISHED}
@@ -872,7 +667,7 @@ class PenaltyStore:
         month, now = month.replace(day=1), self._clock.now()
         self._check_statements(by)
         async with self._alone() as conn:
-            there = await _states(conn, month)
+            there = await rows.states_of(conn, month)
             ready = [who for who, state in there.items() if state is StatementState.PUBLISHED]
             for person in ready:
                 found = replace(
@@ -891,7 +686,7 @@ class PenaltyStore:
         month, now = month.replace(day=1), self._clock.now()
         self._check_statements(by)
         async with self._alone() as conn:
-            there = await _states(conn, month)
+            there = await rows.states_of(conn, month)
             fixed = (StatementState.FINAL, StatementState.EXPORTED)
             people = await self._with_entries(conn, month)
             if not people or any(there.get(person) not in fixed for person in people):
@@ -951,14 +746,14 @@ class PenaltyStore:
             wanted = wanted.where(audit.c.who == who)
         if after:
             if not after.isdecimal() or len(after) > 18:
-                raise _bad_cursor()
+                raise rows.bad_cursor()
             wanted = wanted.where(audit.c.seq < int(after))
         names = [one.name for one in fields(AuditRow)]
         async with self._db.read() as conn:
             found = (await conn.execute(wanted)).all()
-        rows = tuple(AuditRow(**{name: row._mapping[name] for name in names}) for row in found)
-        more = len(rows) > limit
-        return Page(rows=rows[:limit], after=str(rows[limit - 1].seq) if more else "")
+        told = tuple(AuditRow(**{name: row._mapping[name] for name in names}) for row in found)
+        more = len(told) > limit
+        return Page(rows=told[:limit], after=str(told[limit - 1].seq) if more else "")
 
     # What the desk does
 
@@ -990,7 +785,7 @@ class PenaltyStore:
         """Give the incident that a miss would join, with the evidence of its first miss."""
         async with self._db.read() as conn:
             incident = await self._joined(conn, facts)
-            return (incident, (await _evidence_of(conn, incident))[0]) if incident else None
+            return (incident, (await rows.evidence_of(conn, incident))[0]) if incident else None
 
     async def keep_missed(
         self, evidence: Evidence, department: str, *, into: str | None
@@ -1010,10 +805,10 @@ class PenaltyStore:
                 return None
             if incident is None:
                 incident = await self._open(conn, facts, department, evidence, house)
-                await _keep_evidence(conn, incident, 1, department, evidence)
+                await rows.keep_evidence(conn, incident, 1, department, evidence)
                 return incident
-            before = await _evidence_of(conn, incident)
-            await _keep_evidence(conn, incident, len(before) + 1, department, evidence)
+            before = await rows.evidence_of(conn, incident)
+            await rows.keep_evidence(conn, incident, len(before) + 1, department, evidence)
             await self._extend(conn, incident, [*before, evidence], house)
             return incident
 
@@ -1028,7 +823,7 @@ class PenaltyStore:
         if not found:
             return ()
         async with self._db.read() as conn:
-            return [(row.id, row.due_at, await _calls_of(conn, row.id)) for row in found]
+            return [(row.id, row.due_at, await rows.calls_of(conn, row.id)) for row in found]
 
     async def propose(self, incident: str, recovered: Mapping[str, str]) -> bool:
         """Propose the lines of an open incident, or bundle it; False when it is open no more.
@@ -1037,14 +832,14 @@ class PenaltyStore:
         """
         house = self._house()
         async with self._alone() as conn:
-            row = await _incident(conn, incident)
+            row = await rows.incident_of(conn, incident)
             if row is None or row.state != IncidentState.OPEN:
                 return False
             for call, by in recovered.items():
                 mine = missed_calls.c.call == call, missed_calls.c.incident == incident
                 await conn.execute(update(missed_calls).where(*mine).values(recovered_by=by))
             bundle = row.bundle or await self._bundled(conn, row, house)
-            evidence = await _deciding_evidence(conn, row)
+            evidence = await rows.deciding_evidence(conn, row)
             costs = any(not draft.exemption for draft in evidence.drafts)
             values = {"recovered": bool(recovered), "bundle": bundle}
             await conn.execute(update(incidents).where(incidents.c.id == incident).values(values))
@@ -1059,7 +854,7 @@ class PenaltyStore:
         now, house = self._clock.now(), self._house()
         async with self._alone() as conn:
             found = await conn.execute(select(lines).where(*_notices(now)).limit(AT_ONCE))
-            told = [_line(row) for row in found]
+            told = [rows.line_of(row) for row in found]
             for line in told:
                 until = review.ends(now, house.penalties.appeal_window, house)
                 waived = line.state is LineState.WAIVED
@@ -1097,7 +892,7 @@ class PenaltyStore:
                 select(lines).where(*_lapsing(now)).order_by(lines.c.lapse_at)
             )
             count = 0
-            for line in [_line(row) for row in found]:
+            for line in [rows.line_of(row) for row in found]:
                 if line.state is LineState.APPEALED and await self._appeal_deciders(conn, line):
                     continue
                 values = {"state": LineState.LAPSED, "final_at": None}
@@ -1145,7 +940,7 @@ class PenaltyStore:
         house: House,
     ) -> str:
         key = new_id(facts.began)
-        row = _incident_row(
+        row = rows.incident_row(
             key,
             source=f"call:{facts.call}",
             kind=IncidentKind.MISSED_CALL,
@@ -1167,7 +962,7 @@ class PenaltyStore:
         self, conn: Connection, incident: str, misses: Sequence[Evidence], house: House
     ) -> None:
         """Let a miss count in its incident; what was proposed already stays as it is (V18)."""
-        row = await _incident(conn, incident)
+        row = await rows.incident_of(conn, incident)
         if row is None or row.state != IncidentState.OPEN:
             return
         decides = misses[merging.deciding(misses)]
@@ -1183,7 +978,7 @@ class PenaltyStore:
     async def _bundled(self, conn: Connection, row: Row[Any], house: House) -> str:
         """Find or make the bundle to which a due incident belongs; empty: it stands alone."""
         if row.fault:
-            return await _make_bundle(conn, f"fault:{row.fault}", row.fault, row.at)
+            return await rows.make_bundle(conn, f"fault:{row.fault}", row.fault, row.at)
         mates = await self._storm(conn, row, house)
         if not mates:
             return ""
@@ -1195,7 +990,9 @@ class PenaltyStore:
         )
         known = found.all()
         running = [one.bundle for one in known if one.bundle and one.decided is None]
-        bundle = running[0] if running else await _make_bundle(conn, f"storm:{row.id}", "", row.at)
+        bundle = (
+            running[0] if running else await rows.make_bundle(conn, f"storm:{row.id}", "", row.at)
+        )
         open_ = [one.id for one in known if not one.bundle and one.state == IncidentState.OPEN]
         mine = incidents.c.id.in_(open_), incidents.c.fault == ""
         await conn.execute(update(incidents).where(*mine).values(bundle=bundle))
@@ -1204,7 +1001,7 @@ class PenaltyStore:
     async def _storm(self, conn: Connection, row: Row[Any], house: House) -> list[str]:
         """Give the incidents of the storm in which a miss of this one lies; none: no storm."""
         rule = house.penalties.missed_call
-        mine = await _calls_of(conn, row.id)
+        mine = await rows.calls_of(conn, row.id)
         first, last = mine[0].at - rule.storm_within, mine[-1].at + rule.storm_within
         found = await conn.execute(
             select(missed_calls.c.at, missed_calls.c.incident)
@@ -1235,8 +1032,8 @@ class PenaltyStore:
             "lapse_at": review.ends(now, house.penalties.lapse_after, house),
         }
         await conn.execute(update(incidents).where(incidents.c.id == incident).values(values))
-        row = await _incident(conn, incident)
-        made = [_line_row(row, draft, now, house, values["lapse_at"]) for draft in drafts]
+        row = await rows.incident_of(conn, incident)
+        made = [rows.line_row(row, draft, now, house, values["lapse_at"]) for draft in drafts]
         if made:
             await conn.execute(insert(lines), made)
         await self._audit(
@@ -1244,7 +1041,7 @@ class PenaltyStore:
             by,
             "penalty.propose",
             f"incident:{incident}",
-            after={"lines": [_told(one) for one in made]},
+            after={"lines": [rows.told_of(one) for one in made]},
             address=address,
         )
         await self._settle_state(conn, incident, IncidentState.PROPOSED)
@@ -1266,10 +1063,10 @@ class PenaltyStore:
     ) -> list[str]:
         """Make the lines that were picked of a bundle: approved, or exempted as they were."""
         now, house = self._clock.now(), self._house()
-        row = await _incident(conn, incident.id)
+        row = await rows.incident_of(conn, incident.id)
         made = list[str]()
         for draft in drafts:
-            values = _line_row(row, draft, now, house, incident.lapse_at)
+            values = rows.line_row(row, draft, now, house, incident.lapse_at)
             if not draft.exemption:
                 values |= {
                     "state": LineState.APPROVED,
@@ -1280,7 +1077,7 @@ class PenaltyStore:
                 made.append(values["id"])
             await conn.execute(insert(lines).values(values))
             if not draft.exemption:
-                line = await _find_line(conn, values["id"])
+                line = await rows.find_line(conn, values["id"])
                 await self._decision(
                     conn,
                     incident.id,
@@ -1344,15 +1141,15 @@ class PenaltyStore:
         async with self._alone() as conn:
             for pick in {one.line: one for one in picks}.values():
                 try:
-                    line = await _find_line(conn, pick.line)
-                    parties = await _parties_of(conn, line.incident)
+                    line = await rows.find_line(conn, pick.line)
+                    parties = await rows.parties_of(conn, line.incident)
                     directory, house = self._directory(), self._house()
                     first = line.decided_by if line.state is LineState.APPEALED else None
                     review.check_decider(by, directory, house, parties, first=first)
                     if in_turn:
                         late = line.escalated
                         review.check_turn(by, directory, house, parties, but=first, escalated=late)
-                    _check_version(line, pick)
+                    rows.check_version(line, pick)
                     await act(conn, line)
                 except Refused as fault:
                     refused.append(fault)
@@ -1380,7 +1177,7 @@ class PenaltyStore:
             .values(**values, version=line.version + 1)
         )
         if not changed.rowcount:
-            raise _line_changed()
+            raise rows.line_changed()
         after = values.get("state", line.state)
         amounts = line.amount, values.get("amount", line.amount)
         await self._decision(
@@ -1433,9 +1230,9 @@ class PenaltyStore:
     ) -> None:
         """Bring an incident's state to where its lines stand."""
         if was is None:
-            row = await _incident(conn, incident)
+            row = await rows.incident_of(conn, incident)
             was = IncidentState(row.state)
-        mine = await _lines_of(conn, lines.c.incident == incident)
+        mine = await rows.lines_of(conn, lines.c.incident == incident)
         state = review.incident_state(mine, self._clock.now(), was=was)
         await conn.execute(update(incidents).where(incidents.c.id == incident).values(state=state))
 
@@ -1468,8 +1265,8 @@ class PenaltyStore:
         return [await self._whole(conn, row) for row in found.all()]
 
     async def _whole(self, conn: Connection, row: Row[Any]) -> Incident:
-        calls = await _calls_of(conn, row.id)
-        mine = await _lines_of(conn, lines.c.incident == row.id)
+        calls = await rows.calls_of(conn, row.id)
+        mine = await rows.lines_of(conn, lines.c.incident == row.id)
         appealed = next((one for one in mine if one.state is LineState.APPEALED), None)
         evidence = next((one.evidence for one in calls if one.call == row.call), None)
         drafts = evidence.drafts if evidence else ()
@@ -1486,8 +1283,8 @@ class PenaltyStore:
             recovered=row.recovered,
             bundle=row.bundle,
             lines=tuple(mine),
-            decisions=tuple(await _decisions_of(conn, row.id)),
-            appeals=tuple(await _appeals_of(conn, row.id)),
+            decisions=tuple(await rows.decisions_of(conn, row.id)),
+            appeals=tuple(await rows.appeals_of(conn, row.id)),
             evidence=evidence,
             note=row.note,
             ref=row.ref,
@@ -1514,7 +1311,7 @@ class PenaltyStore:
             raise Refused("no_bundle", "there is no such bundle of missed calls")
         found = await self._incidents(conn, incidents.c.bundle == bundle)
         calls = [call for one in found for call in one.calls]
-        parties = frozenset[str]().union(*map(_parties, found))
+        parties = frozenset[str]().union(*map(rows.parties, found))
         return Bundle(
             id=bundle,
             fault=row.fault,
@@ -1533,7 +1330,7 @@ class PenaltyStore:
         )
 
     async def _appeal_deciders(self, conn: Connection, line: PenaltyLine) -> tuple[str, ...]:
-        parties = await _parties_of(conn, line.incident)
+        parties = await rows.parties_of(conn, line.incident)
         return review.deciders(self._directory(), self._house(), parties, but=line.decided_by)
 
     # How months are made
@@ -1552,7 +1349,7 @@ class PenaltyStore:
 
     async def _enter(
         self,
-        rows: Sequence[months.BonusRow],
+        told: Sequence[months.BonusRow],
         source: str,
         by: Person,
         address: str,
@@ -1562,14 +1359,14 @@ class PenaltyStore:
         now, made = self._clock.now(), list[str]()
         alone = review.deciders(self._directory(), self._house(), {by.id}) == (by.id,)
         async with self._alone() as conn:
-            for row in rows:
+            for row in told:
                 if row.person == by.id and not alone:
                     raise Refused("own_case", "nobody enters a bonus for himself")
-                if row.month in await _months_fixed(conn, row.person):
+                if row.month in await rows.months_fixed(conn, row.person):
                     raise Refused(
                         "statement_fixed", "this month's statement is final", month=row.month
                     )
-                if source == "csv" and await _entered(conn, row):
+                if source == "csv" and await rows.is_entered(conn, row):
                     raise Refused(
                         "bonus_again",
                         f"{row.what} was imported for this person and month already",
@@ -1610,7 +1407,7 @@ class PenaltyStore:
         found = months.made(
             person,
             month,
-            bonus=[_bonus(one) for one in earned],
+            bonus=[rows.bonus_line(one) for one in earned],
             penalties=await self._payable(conn, month, lines.c.person == person),
             floor=house.penalties.floor,
             unit=rules.unit(house),
@@ -1632,14 +1429,14 @@ class PenaltyStore:
         open_ = and_(
             lines.c.state.in_(review.PAYABLE), lines.c.final_at >= start, lines.c.final_at < end
         )
-        found = await _lines_of(conn, or_(open_, lines.c.month == month), *conditions)
+        found = await rows.lines_of(conn, or_(open_, lines.c.month == month), *conditions)
         return [one for one in found if months.payable(one, month, zone, now, unit)]
 
     async def _with_entries(self, conn: Connection, month: date) -> list[str]:
         """Give who has entries in a month, by number."""
         earned = await conn.scalars(select(bonus.c.person).where(bonus.c.month == month).distinct())
         people = {*earned, *(one.person for one in await self._payable(conn, month))}
-        people |= set(await _states(conn, month))
+        people |= set(await rows.states_of(conn, month))
         known = self._directory().people
         return sorted(people, key=lambda who: (known[who].number if who in known else "", who))
 
@@ -1738,325 +1535,3 @@ _DUE: Final = (
 def _of_month(month: date, person: str) -> str:
     """Name what somebody's month of visits lacks, as the source of its incident."""
     return f"visits:{month:%Y-%m}:{person}"
-
-
-def _no_incident() -> Refused:
-    return Refused("no_incident", "there is no such incident")
-
-
-def _line_changed() -> Refused:
-    return Refused("line_changed", "somebody changed this line meanwhile: look at it again")
-
-
-def _bad_cursor() -> Refused:
-    return Refused("bad_cursor", "this page's address is damaged: begin at the first page")
-
-
-def _check_version(line: PenaltyLine, pick: Pick) -> None:
-    if line.version != pick.version:
-        raise _line_changed()
-
-
-def _optional(reason: str) -> str:
-    return review.checked_reason(reason) if reason.strip() else ""
-
-
-def _wanted_lines(wanted: ReviewFilter) -> Iterable[ColumnElement[bool]]:
-    if wanted.since:
-        yield lines.c.at >= wanted.since
-    if wanted.until:
-        yield lines.c.at < wanted.until
-    for name in ("person", "department", "shift", "entry", "rule", "reason", "bundle"):
-        if value := getattr(wanted, name):
-            yield lines.c[name] == value
-    if wanted.states:
-        yield lines.c.state.in_(list(wanted.states))
-    if wanted.escalated is not None:
-        yield lines.c.escalated.is_(wanted.escalated)
-
-
-def _wanted_calls(wanted: MissedFilter) -> Iterable[ColumnElement[bool]]:
-    if wanted.since:
-        yield missed_calls.c.at >= wanted.since
-    if wanted.until:
-        yield missed_calls.c.at < wanted.until
-    for name in ("number", "department", "entry"):
-        if value := getattr(wanted, name):
-            yield missed_calls.c[name] == value
-    if wanted.reasons:
-        yield missed_calls.c.reason.in_(list(wanted.reasons))
-    if wanted.rang:
-        rang = select(missed_rang.c.call).where(missed_rang.c.person == wanted.rang)
-        yield missed_calls.c.call.in_(rang)
-
-
-async def _page(
-    conn: Connection,
-    table: Table,
-    key: Column[str],
-    conditions: Sequence[ColumnElement[bool]],
-    after: str,
-    limit: int,
-    read: Callable[[Row[Any]], Any],
-) -> Page[Any]:
-    """Give one page, newest first; the cursor is the instant and key of its last row."""
-    at = table.c.at
-    wanted = select(table).where(*conditions).order_by(at.desc(), key.desc()).limit(limit + 1)
-    if after:
-        when, last = _cursor(after)
-        wanted = wanted.where(at <= when, or_(at < when, key < last))
-    found = (await conn.execute(wanted)).all()
-    rows = tuple(read(row) for row in found[:limit])
-    if len(found) <= limit:
-        return Page(rows=rows, after="")
-    end = found[limit - 1]
-    return Page(rows=rows, after=f"{end.at.isoformat()}~{end._mapping[key.name]}")
-
-
-def _cursor(after: str) -> tuple[datetime, str]:
-    when, _, key = after.partition("~")
-    try:
-        at = datetime.fromisoformat(when.replace(" ", "+"))
-        if at.tzinfo is None or not key or len(key) > 32:
-            raise _bad_cursor()
-        return at.astimezone(UTC), key
-    except (ValueError, OverflowError):
-        raise _bad_cursor() from None
-
-
-def _line(row: Row[Any]) -> PenaltyLine:
-    told = row._mapping
-    return PenaltyLine(
-        **{name: _ENUMS[name](told[name]) if name in _ENUMS else told[name] for name in _LINE}
-    )
-
-
-def _missed(row: Row[Any]) -> MissedCall:
-    return MissedCall(
-        call=row.call,
-        incident=row.incident,
-        joined=row.joined,
-        at=row.at,
-        ended_at=row.ended_at,
-        number=row.number,
-        department=row.department,
-        entry=row.entry,
-        reason=MissReason(row.reason),
-        recovered_by=row.recovered_by,
-        evidence=_EVIDENCE.validate_json(row.evidence),
-    )
-
-
-def _bonus(row: Row[Any]) -> BonusLine:
-    return BonusLine(**row._mapping)
-
-
-async def _find_line(conn: Connection, line: str) -> PenaltyLine:
-    row = (await conn.execute(select(lines).where(lines.c.id == line))).first()
-    if row is None:
-        raise Refused("no_line", "there is no such line")
-    return _line(row)
-
-
-async def _lines_of(conn: Connection, *conditions: ColumnElement[bool]) -> list[PenaltyLine]:
-    found = await conn.execute(select(lines).where(*conditions).order_by(lines.c.at, lines.c.id))
-    return [_line(row) for row in found]
-
-
-async def _incident(conn: Connection, incident: str) -> Any:
-    return (await conn.execute(select(incidents).where(incidents.c.id == incident))).first()
-
-
-async def _of_source(conn: Connection, source: str) -> str | None:
-    found = await conn.scalar(select(incidents.c.id).where(incidents.c.source == source))
-    return None if found is None else str(found)
-
-
-def _calls(incident: str) -> Select[Any]:
-    return (
-        select(missed_calls)
-        .where(missed_calls.c.incident == incident)
-        .order_by(missed_calls.c.at, missed_calls.c.call)
-    )
-
-
-async def _calls_of(conn: Connection, incident: str) -> list[MissedCall]:
-    return [_missed(row) for row in await conn.execute(_calls(incident))]
-
-
-async def _evidence_of(conn: Connection, incident: str) -> list[Evidence]:
-    return [one.evidence for one in await _calls_of(conn, incident)]
-
-
-async def _deciding_evidence(conn: Connection, row: Row[Any]) -> Evidence:
-    wanted = select(missed_calls.c.evidence).where(missed_calls.c.call == row.call)
-    return _EVIDENCE.validate_json((await conn.execute(wanted)).scalar_one())
-
-
-async def _keep_evidence(
-    conn: Connection, incident: str, joined: int, department: str, evidence: Evidence
-) -> None:
-    facts = evidence.facts
-    await conn.execute(
-        insert(missed_calls).values(
-            call=facts.call,
-            incident=incident,
-            joined=joined,
-            at=facts.began,
-            ended_at=facts.ended_at,
-            number=facts.number,
-            department=department,
-            entry=facts.entry,
-            reason=evidence.reason,
-            evidence=_EVIDENCE.dump_json(evidence).decode(),
-        )
-    )
-    rang = sorted({one.person for one in facts.offers if one.person and one.rang_at})
-    if rang:
-        await conn.execute(
-            insert(missed_rang), [{"person": person, "call": facts.call} for person in rang]
-        )
-
-
-async def _decisions_of(conn: Connection, incident: str) -> list[Decision]:
-    found = await conn.execute(
-        select(decisions)
-        .where(decisions.c.incident == incident)
-        .order_by(decisions.c.at, decisions.c.id)
-    )
-    return [Decision(**row._mapping) for row in found]
-
-
-async def _appeals_of(conn: Connection, incident: str) -> list[Appeal]:
-    found = await conn.execute(
-        select(appeals).where(appeals.c.incident == incident).order_by(appeals.c.at)
-    )
-    return [
-        Appeal(**{**row._mapping, "verdict": AppealVerdict(row.verdict) if row.verdict else None})
-        for row in found
-    ]
-
-
-async def _parties_of(conn: Connection, incident: str) -> set[str]:
-    return set(await conn.scalars(select(lines.c.person).where(lines.c.incident == incident)))
-
-
-def _drafts(incident: Incident) -> tuple[Draft, ...]:
-    return incident.evidence.drafts if incident.evidence else ()
-
-
-def _parties(incident: Incident) -> frozenset[str]:
-    """Give everybody who has a line in an incident, or would have one."""
-    drafted = frozenset(draft.person for draft in _drafts(incident))
-    return drafted | {line.person for line in incident.lines}
-
-
-def _waiting(bundle: Bundle) -> list[Incident]:
-    """Give the incidents of a bundle that wait. Raises `Refused`."""
-    if any(one.state is IncidentState.OPEN for one in bundle.incidents):
-        raise Refused(
-            "bundle_growing", "misses may still join this bundle: decide it when they cannot"
-        )
-    waiting = [one for one in bundle.incidents if one.state is IncidentState.BUNDLED]
-    if not waiting:
-        raise Refused("already_decided", "nothing of this bundle waits for a decision")
-    return waiting
-
-
-def _chosen(waiting: Sequence[Incident], choice: BundleChoice, incident: str) -> Sequence[Incident]:
-    match choice:
-        case BundleChoice.PER_CALL:
-            return waiting
-        case BundleChoice.ONCE:
-            found = [one for one in waiting if incident in ("", one.id)]
-            if not found:
-                raise _no_incident()
-            return found[:1]
-        case BundleChoice.NONE:
-            return ()
-
-
-async def _make_bundle(conn: Connection, source: str, fault: str, at: datetime) -> str:
-    there = await conn.scalar(select(bundles.c.id).where(bundles.c.source == source))
-    if there is not None:
-        return str(there)
-    key = new_id(at)
-    await conn.execute(insert(bundles).values(id=key, source=source, fault=fault, began=at))
-    return key
-
-
-def _incident_row(key: str, **facts: Any) -> dict[str, Any]:
-    return {
-        "id": key,
-        "state": IncidentState.OPEN,
-        "number": None,
-        "department": "",
-        "entry": "",
-        "reason": "",
-        "call": None,
-        "fault": "",
-        "bundle": "",
-        "recovered": False,
-        "note": "",
-        "ref": "",
-        "entered_by": CTI,
-        "policy": "",
-        "roster": "",
-    } | facts
-
-
-def _line_row(
-    incident: Any, draft: Draft, now: datetime, house: House, lapse_at: datetime | None
-) -> dict[str, Any]:
-    return {
-        "id": new_id(now),
-        "incident": incident.id,
-        "kind": incident.kind,
-        "rule": draft.rule,
-        "person": draft.person,
-        "role": draft.role,
-        "amount": draft.amount,
-        "proposed": draft.amount,
-        "unit": "" if draft.amount is None else rules.unit(house),
-        "state": LineState.EXEMPTED if draft.exemption else LineState.PROPOSED,
-        "exemption": draft.exemption,
-        "at": incident.at,
-        "department": incident.department,
-        "shift": draft.shift,
-        "entry": incident.entry,
-        "reason": incident.reason,
-        "policy": incident.policy,
-        "proposed_at": now,
-        "lapse_at": lapse_at,
-        "appealed": False,
-        "escalated": False,
-        "bundle": incident.bundle,
-        "version": 1,
-    }
-
-
-def _told(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: line[name] for name in ("id", "person", "role", "amount", "exemption")}
-
-
-async def _entered(conn: Connection, row: months.BonusRow) -> bool:
-    same = (
-        bonus.c.person == row.person,
-        bonus.c.month == row.month,
-        bonus.c.what == row.what,
-        bonus.c.source == "csv",
-    )
-    return await conn.scalar(select(bonus.c.id).where(*same).limit(1)) is not None
-
-
-async def _states(conn: Connection, month: date) -> dict[str, StatementState]:
-    found = await conn.execute(
-        select(statements.c.person, statements.c.state).where(statements.c.month == month)
-    )
-    return {row.person: StatementState(row.state) for row in found}
-
-
-async def _months_fixed(conn: Connection, person: str) -> set[date]:
-    fixed = (StatementState.FINAL, StatementState.EXPORTED)
-    mine = statements.c.person == person, statements.c.state.in_(fixed)
-    return set(await conn.scalars(select(statements.c.month).where(*mine)))

@@ -28,7 +28,8 @@ from cti.house import House
 from cti.penalties.record import CallFacts
 from cti.penalties.routes import Asks, PenaltyPages
 from cti.penalties.rules import Circumstances, judge
-from cti.penalties.store import PenaltyStore, incidents, lines, missed_calls, missed_rang
+from cti.penalties.store import PenaltyStore
+from cti.penalties.tables import incidents, lines, missed_calls, missed_rang
 from cti.people.rules import Directory, Person, Role
 from cti.reports.routes import ReportsRoom
 from tests.duty.conftest import DutyRoom, by

@@ -23,7 +23,7 @@ from cti.penalties.record import (
     MissReason,
     PenaltyLine,
 )
-from cti.penalties.store import incidents, missed_calls
+from cti.penalties.tables import incidents, missed_calls
 from cti.presence.states import AgentState
 from tests.kit.fines import (
     ANN,

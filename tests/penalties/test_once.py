@@ -19,7 +19,7 @@ from cti.db import migrate
 from cti.db.audit import audit, verify
 from cti.db.engine import Database
 from cti.house import MissedCallRules, PenaltyRules
-from cti.penalties.store import bundles, incidents, lines, missed_calls
+from cti.penalties.tables import bundles, incidents, lines, missed_calls
 from tests.kit.fines import BOOKING, Office
 
 MINUTE = timedelta(seconds=60)

@@ -26,7 +26,7 @@ from cti.penalties.record import (
     Verdict,
     WaitingBundle,
 )
-from cti.penalties.store import incidents
+from cti.penalties.tables import incidents
 from cti.people.rules import Directory, Person, Role
 from cti.presence.states import AgentState
 from tests.kit.fines import (
