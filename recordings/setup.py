@@ -13,7 +13,7 @@ from cti.db.engine import Database
 from cti.errors import ConfigError
 from cti.house import House
 from cti.log import clean
-from cti.pbx.check.point import Point, good, unseen
+from cti.pbx.check.point import Point, good
 from cti.penalties.store import PenaltyStore
 from cti.quality.store import QualityStore
 from cti.settings import PbxSettings, Settings
@@ -54,11 +54,7 @@ def _source(pbx: PbxSettings, path: str, where: str) -> Source:
 
 
 async def look_at_sources(pbx: PbxSettings) -> list[Point]:
-    """Look whether the files of a PBX can be reached; nothing is taken."""
-    if not pbx.spools():
-        return [
-            unseen("files.source", "where they are", "none are collected: `recordings` is empty")
-        ]
+    """Look whether the files of a PBX can be reached, folder by folder; nothing is taken."""
     return [await asyncio.to_thread(_look, pbx, path, where) for path, where in pbx.spools()]
 
 

@@ -28,7 +28,7 @@ const look = css`
   th:last-child, td:last-child { padding-inline-end: 0; }
   .num { text-align: end; white-space: nowrap; }
   .rings { display: inline-flex; gap: 8px; align-items: center; white-space: nowrap; }
-  .state, .phone { white-space: nowrap; }
+  .state { white-space: nowrap; }
   .state.ringing svg { color: var(--accent); }
   .state.available svg { color: var(--green); }
   .rec { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
@@ -166,7 +166,7 @@ export class CtiBoard extends LiveElement {
     const n = ringing ? rings(since(call.rang_at, moment), board.cycle_ms) : null;
     return html`<tr class=${call.over ? 'gone' : nothing}>
       <td data-label=${label('caller')}><span>${who ? html`<bdi lang=${this.names || nothing}>${clean(who)}</bdi>` : html`<span class="soft">${words.say('board.withheld')}</span>`}
-        ${who && call.shown && who !== call.shown ? html` <span class="soft phone"><bdi>${clean(call.shown)}</bdi></span>` : nothing}</span></td>
+        ${who && call.shown && who !== call.shown ? html` <span class="soft"><bdi>${clean(call.shown)}</bdi></span>` : nothing}</span></td>
       <td data-label=${label('state')}><span class="state ${call.state}">${call.over ? words.say('board.gone') : html`${shape(`call.${call.state}`)} ${words.name('call', call.state)}`}</span>${this.#recording(call)}</td>
       <td data-label=${label('time')} class="num">${call.over || call.began === null ? nothing : duration(since(call.began, moment))}</td>
       <td data-label=${label('rings')} class=${n === null ? 'none' : nothing}>${n === null ? nothing : html`<span class="rings ${n > board.standard ? 'amber' : ''}"><span>${n} / ${board.standard}</span>${marks(n, board.standard, board.apologise_from)}</span>`}</td>
